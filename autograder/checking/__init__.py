@@ -1,0 +1,36 @@
+"""Checking an answer against an exercise: ``evaluate`` judges, ``check`` also shows and records the result."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from autograder import progress
+from autograder.checking.evaluation import evaluate
+from autograder.checking.result import CheckResult
+
+__all__ = ["CheckResult", "check", "evaluate"]
+
+
+def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:
+    """Check an answer and show what was found.
+
+    In a notebook the result is the value of the cell and shows itself, and its plain-text form is the number of points,
+    which is what nbgrader reads. Elsewhere it is printed.
+
+    Parameters
+    ----------
+    id : the exercise, such as ``"05.backprop_batch"``
+    answer : your function, without calling it
+    follow_through : see ``evaluate``
+
+    Raises
+    ------
+    CourseError
+        There is no such exercise.
+    """
+    result = evaluate(id, answer, follow_through=follow_through)
+    progress.record(result)
+    if "ipykernel" not in sys.modules:
+        print(result.to_text())
+    return result

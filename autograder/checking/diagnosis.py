@@ -1,0 +1,166 @@
+"""Which mistakes explain an answer: the fewest wrong steps of the derivation that give exactly its values.
+
+The idea of an error model with a minimal number of corrections is that of Singh, Gulwani and Solar-Lezama (PLDI 2013,
+doi 10.1145/2491956.2462195). Here a program is a derivation, so the search is over values, not over source code: go
+through the steps in order, take the right formula or one of the step's mistakes, and turn back as soon as a value the
+learner handed in does not come out. First with one mistake allowed, then two, then (within ``TRIPLE_SECONDS``) three.
+
+Only an explanation that gives the learner's values on every case counts; where several do, all are returned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograder.checking.precision import SAFETY, coarseness, size
+from autograder.checking.values import Array, fitted
+from autograder.exercises.model import Environment, Exercise, apply, needs
+
+EPS = float(np.finfo(float).eps)
+
+COARSEST = SAFETY * float(np.finfo(np.float16).eps)
+"""Relative difference that no precision explains."""
+
+Explanation = tuple[str, ...]
+"""Names of mistakes made together, in the order of the derivation."""
+
+MOST = 3
+"""Wrong steps looked for at once."""
+
+TRIPLE_SECONDS = 0.15
+"""Time after which the search for three mistakes gives up, so that feedback stays immediate."""
+
+AGREE = 1e-9
+"""Relative difference up to which an answer has the values of an explanation. Round-off stays far below; two different
+formulas on random numbers come this close once in a billion."""
+
+
+def explain(
+    exercise: Exercise, cases: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]
+) -> list[Explanation]:
+    """The shortest explanations of an answer, none if there is no explanation.
+
+    Parameters
+    ----------
+    cases : the inputs of each case
+    given : the learner's values in each case, by the name of the step they belong to
+    """
+    deadline = time.monotonic() + TRIPLE_SECONDS
+    with np.errstate(all="ignore"):
+        for count in range(1, MOST + 1):
+            found = []
+            for explanation in _candidates(exercise, dict(cases[0]), given[0], count):
+                if all(_gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True)):
+                    found.append(explanation)
+                if count == MOST and time.monotonic() > deadline:
+                    break
+            if found or (count == MOST - 1 and time.monotonic() > deadline):
+                return found
+    return []
+
+
+def _candidates(
+    exercise: Exercise, environment: Environment, given: Mapping[str, Any], count: int, position: int = 0
+) -> Iterator[Explanation]:
+    """Explanations with exactly ``count`` mistakes in the steps from ``position`` on that give this case's values."""
+    if position == len(exercise.steps):
+        if count == 0:
+            yield ()
+        return
+    step = exercise.steps[position]
+    right = [((), step.formula)]
+    wrong = [((name,), formula) for name, (formula, _) in step.mistakes.items()] if count else []
+    for names, formula in right + wrong:
+        try:
+            value = apply(formula, environment)
+        except Exception:  # a formula that cannot be computed on these shapes explains nothing
+            continue
+        if step.name in given and not agrees(given[step.name], value):
+            continue
+        for rest in _candidates(exercise, {**environment, step.name: value}, given, count - len(names), position + 1):
+            yield names + rest
+
+
+def _gives(exercise: Exercise, explanation: Explanation, case: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether these mistakes give the learner's values in a case."""
+    environment = dict(case)
+    chosen = {exercise.mistakes[name].step: exercise.mistakes[name].formula for name in explanation}
+    for step in exercise.steps:
+        try:
+            environment[step.name] = apply(chosen.get(step.name, step.formula), environment)
+        except Exception:
+            return False
+        if step.name in given and not agrees(given[step.name], environment[step.name]):
+            return False
+    return True
+
+
+def agrees(given: Any, computed: Any) -> bool:
+    """Whether two values are the same up to the round-off of the given one's precision."""
+    if isinstance(given, list | tuple):
+        return isinstance(computed, list | tuple) and len(given) == len(computed) and all(map(agrees, given, computed))
+    array: Array = np.asarray(computed, dtype=float)
+    fit = fitted(np.asarray(given), array.shape)
+    if fit.shape != array.shape:
+        return False
+    difference = np.abs(fit - array)
+    if np.isnan(difference).any():  # nan agrees with nan, an infinity with the same one; the rest is compared as usual
+        if not np.array_equal(fit[~np.isfinite(array)], array[~np.isfinite(array)], equal_nan=True):
+            return False
+        difference = difference[np.isfinite(array)]
+    error = difference.max(initial=0.0) / size(array)
+    # Nearly all candidates differ by far more than any precision; only the others are worth a closer look.
+    return bool(error <= COARSEST and error <= max(AGREE, SAFETY * EPS * coarseness(fit)))
+
+
+def rows(exercise: Exercise, name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
+    """The returned values that a mistake, made alone, changes in a case."""
+    with np.errstate(all="ignore"):
+        right = exercise.derive(case)
+        environment = dict(case)
+        mistake = exercise.mistakes[name]
+        changed: list[str] = []
+        for step in exercise.steps:
+            formula = mistake.formula if step.name == mistake.step else step.formula
+            try:
+                environment[step.name] = apply(formula, environment)
+            except Exception:
+                # On these shapes the mistake cannot be computed, nor can anything that rests on it.
+                return tuple(changed) or tuple(n for n in exercise.returns if n not in environment)
+            if step.name in exercise.returns and not agrees(environment[step.name], right[step.name]):
+                changed.append(step.name)
+    return tuple(changed)
+
+
+def first_wrong(exercise: Exercise, case: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The first value handed in that does not follow from the learner's own earlier ones, where another rests on it.
+
+    Empty if every value follows, and where no value handed in rests on the wrong one: then its row says it all.
+    """
+    environment = dict(case)
+    with np.errstate(all="ignore"):
+        for step in exercise.steps:
+            try:
+                environment[step.name] = apply(step.formula, environment)
+            except Exception:  # an earlier value of the learner's has a shape that does not fit
+                return ""
+            if step.name in given:
+                if not agrees(given[step.name], environment[step.name]):
+                    return step.name if _is_used(exercise, step.name, given) else ""
+                environment[step.name] = given[step.name]
+    return ""
+
+
+def _is_used(exercise: Exercise, name: str, given: Mapping[str, Any]) -> bool:
+    """Whether another value handed in rests on this one."""
+    reached = {name}
+    for step in exercise.steps:
+        if reached.intersection(needs(step.formula)):
+            if step.name in given:
+                return True
+            reached.add(step.name)
+    return False

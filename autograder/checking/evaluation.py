@@ -1,0 +1,276 @@
+"""Judging an answer: run it on random cases, compare, diagnose, and give the marks.
+
+``evaluate`` asks its questions in order: can the answer be called, does it run, can what it returns be read, is it
+right, and if not, why. Each question that ends the check has a verdict of its own.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autograder.checking import findings, marks, precision
+from autograder.checking.comparison import Trial
+from autograder.checking.diagnosis import explain, first_wrong
+from autograder.checking.result import CheckResult, Verdict
+from autograder.checking.running import Run, run, told
+from autograder.checking.values import Unusable, read_answer, same
+from autograder.exercises import find
+from autograder.exercises.model import Environment, Exercise
+
+CASES = 4
+"""Cases an answer is tried on. One tells right from wrong; the others make a coincidence impossible."""
+
+MESSAGES: dict[Verdict, str] = {
+    "wrong": "Not right yet, and it is no mistake that the course has a name for.",
+    "wrong shape": "A value has another shape than the one asked for.",
+    "not finite": "There is a nan or an infinity where a number should be: look for a division by zero, the logarithm "
+    "of 0, or an exponential that overflows.",
+    "numerical": "The values are close, but not as close as a formula comes: an analytic gradient agrees to about 14 "
+    "digits. A finite difference looks like this (and so does a small constant added on the way, as in log(p + "
+    "1e-12)). Here the derivative itself is asked for, written as a formula.",
+}
+
+STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+"""The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
+
+
+def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: bool = True) -> CheckResult:
+    """Judge an answer to an exercise.
+
+    Parameters
+    ----------
+    id : the exercise, such as ``"05.backprop_batch"``
+    answer : the learner's function
+    seed : makes the random cases repeatable; None draws a fresh seed, which the result records
+    follow_through : where the mistakes are known, only the wrong steps lose their points (as in a written examination);
+        with False, only returned values that are right earn theirs
+
+    Raises
+    ------
+    CourseError
+        There is no such exercise.
+    """
+    exercise = find(id)
+    seed = secrets.randbits(32) if seed is None else seed
+    blank = CheckResult(exercise.id, exercise.title, 0, exercise.points, "not attempted", "", seed)
+    if problem := _uncallable(exercise, answer, blank):
+        return problem
+
+    cases = exercise.cases(seed, CASES)
+    runs = _runs(exercise, answer, cases)
+    warned = tuple(dict.fromkeys(warning for each in runs for warning in each.warned))
+    blank = replace(blank, printed=runs[0].printed, warned=warned)
+    if _is_unwritten(answer, runs):
+        return replace(blank, message=_not_attempted(exercise))
+    if (exception := runs[-1].exception) is not None:
+        return _raised(exercise, answer, cases[len(runs) - 1], exception, blank)
+
+    trials = [Trial.of(exercise, case) for case in cases]
+    try:
+        given = [_read(trial, each.returned) for trial, each in zip(trials, runs, strict=True)]
+    except Unusable as problem:
+        return replace(blank, verdict="wrong shape", message=f"Your function returned {problem}")
+    return _judged(trials, given, _side_effects(trials[0], answer, runs), blank, follow_through)
+
+
+def _uncallable(exercise: Exercise, answer: Any, blank: CheckResult) -> CheckResult | None:
+    """The result for what cannot be called with the exercise's inputs."""
+    if answer is None or answer is Ellipsis:
+        return replace(blank, message=_not_attempted(exercise))
+    if not callable(answer):
+        message = (
+            f"A function is asked for, and this is a value of type {type(answer).__name__}. Hand in the function "
+            f"itself, "
+            f"without calling it: check({exercise.id!r}, {exercise.function})."
+        )
+        return replace(blank, verdict="wrong shape", message=message)
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):  # some callables written in C do not tell
+        return None
+    try:
+        signature.bind(*exercise.inputs)
+    except TypeError:
+        asked = ", ".join(exercise.inputs)
+        message = (
+            f"Your function takes {signature}; it is called with {len(exercise.inputs)} "
+            f"argument{'s' * (len(exercise.inputs) > 1)}: ({asked})."
+        )
+        return replace(blank, verdict="raised", message=message)
+    return None
+
+
+def _runs(exercise: Exercise, answer: Callable[..., Any], cases: Sequence[Environment]) -> list[Run]:
+    """A run on every case, or up to the first that raises: what hangs or fails once is not tried again."""
+    runs: list[Run] = []
+    for case in cases:
+        runs.append(run(answer, exercise.arguments(case)))
+        if runs[-1].exception is not None:
+            break
+    return runs
+
+
+def _is_unwritten(answer: Callable[..., Any], runs: Sequence[Run]) -> bool:
+    """Whether a function still is the one handed out, or has no body."""
+    if any(isinstance(each.exception, NotImplementedError) for each in runs) or runs[0].returned is Ellipsis:
+        return True
+    code = getattr(answer, "__code__", None)
+    nothing = runs[0].exception is None and runs[0].returned is None and inspect.iscode(code)
+    return nothing and {instruction.opname for instruction in dis.get_instructions(answer)} <= STUB
+
+
+def _not_attempted(exercise: Exercise) -> str:
+    return f"Nothing to check yet: write {exercise.signature}, then run the check again."
+
+
+def _raised(
+    exercise: Exercise, answer: Callable[..., Any], case: Environment, exception: BaseException, blank: CheckResult
+) -> CheckResult:
+    """The result for a function that raised.
+
+    A product of matrices in the wrong order raises where sizes differ. On square matrices it gives values, and those
+    tell which mistake it is.
+    """
+    arguments = exercise.arguments(case)
+    result = replace(blank, verdict="raised", message=told(exception, answer, arguments))
+    if not isinstance(exception, ValueError):
+        return result
+    squares = exercise.cases(blank.seed, count=2, square=True)
+    try:
+        given = [
+            _read(Trial.of(exercise, square), run(answer, exercise.arguments(square)).returned) for square in squares
+        ]
+    except Unusable:
+        return result
+    found = [names for names in explain(exercise, squares, given) if run(exercise.answer(*names), arguments).exception]
+    return findings.diagnosed(exercise, case, found, result) if found else result
+
+
+def _read(trial: Trial, returned: Any) -> Environment:
+    """The values asked for, and those of other steps where a dictionary holds them."""
+    exercise = trial.exercise
+    given = read_answer(returned, exercise.returns, [trial.expected[name] for name in exercise.returns])
+    if isinstance(returned, Mapping):
+        others = [step.name for step in exercise.steps if step.name in returned and step.name not in given]
+        given |= read_answer(
+            {name: returned[name] for name in others}, others, [trial.derived[name] for name in others]
+        )
+    return given
+
+
+@dataclass(frozen=True)
+class _SideEffects:
+    """What a function does beyond returning values: inputs it changes, and whether a second call gives the same."""
+
+    changed: tuple[str, ...]
+    steady: bool
+
+    def sentences(self) -> tuple[str, ...]:
+        """The side effects in words."""
+        found = []
+        if self.changed:
+            found.append(
+                f"Your function changes its input {' and '.join(self.changed)}. Whoever calls it still needs the old "
+                "values: work on a copy (`x = x.copy()`), or write `x = x - ...` instead of `x -= ...`."
+            )
+        if not self.steady:
+            found.append(
+                "Called again with the same inputs, your function gave other values. Does it keep something from call "
+                "to call, such as a global variable or a list as default argument?"
+            )
+        return tuple(found)
+
+
+def _side_effects(trial: Trial, answer: Callable[..., Any], runs: Sequence[Run]) -> _SideEffects:
+    """The side effects of an answer, found by calling it twice more on the first case.
+
+    The two calls follow each other, so that what is added up from call to call fits in shape and shows.
+    """
+    again = [run(answer, trial.exercise.arguments(trial.case)) for _ in range(2)]
+    try:
+        values = [list(_read(trial, each.returned).values()) for each in (runs[0], *again)]
+        steady = same(values[0], values[1]) and same(values[1], values[2])
+    except Unusable:
+        steady = False
+    return _SideEffects(tuple(dict.fromkeys(name for each in runs for name in each.changed)), steady)
+
+
+def _judged(
+    trials: Sequence[Trial],
+    given: Sequence[Environment],
+    effects: _SideEffects,
+    blank: CheckResult,
+    follow_through: bool,
+) -> CheckResult:
+    """The result for an answer whose values could be read."""
+    exercise = trials[0].exercise
+    compared = [trial.compare(values) for trial, values in zip(trials, given, strict=True)]
+    right = _right_values(exercise, compared)
+    result = replace(
+        blank,
+        parts=findings.parts(trials, compared),
+        observations=effects.sentences(),
+        score=marks.for_right_values(exercise, right) if effects.steady else 0,
+    )
+    if right == set(exercise.returns):
+        return _right(exercise, effects, result)
+
+    cases = [trial.case for trial in trials]
+    if found := explain(exercise, cases, given):
+        result = replace(result, verdict=_verdict(compared, close=False))
+        if follow_through and effects.steady:
+            result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
+        return findings.diagnosed(exercise, cases[0], found, result)
+
+    verdict = _verdict(compared, close=_is_close(exercise, compared))
+    result = replace(result, verdict=verdict, message=MESSAGES[verdict])
+    if verdict == "numerical":
+        return result
+    causes = (first_wrong(exercise, case, values) for case, values in zip(cases, given, strict=True))
+    return replace(
+        result,
+        first_wrong=next(filter(None, causes), ""),
+        observations=result.observations + findings.observations(trials, compared),
+    )
+
+
+def _right_values(exercise: Exercise, compared: findings.Compared) -> set[str]:
+    """The returned values that are right in every entry of every array in every case."""
+    wrong = {leaf.partition("[")[0] for found in compared for leaf, part in found.items() if not part.exact}
+    return set(exercise.returns) - wrong
+
+
+def _right(exercise: Exercise, effects: _SideEffects, result: CheckResult) -> CheckResult:
+    """The result where all values are right."""
+    if not effects.steady:
+        return replace(result, verdict="wrong", message="The values are right at the first call only.")
+    if effects.changed:
+        return replace(
+            result,
+            verdict="mutates its input",
+            score=marks.for_changed_inputs(exercise),
+            message=f"The values are right, but the input {' and '.join(effects.changed)} is changed on the way.",
+        )
+    return replace(result, verdict="correct", message="Everything is right.")
+
+
+def _verdict(compared: findings.Compared, close: bool) -> Verdict:
+    """The verdict on values that are not all right."""
+    parts = [part for found in compared for part in found.values()]
+    if not all(part.fits for part in parts):
+        return "wrong shape"
+    if not all(part.finite for part in parts):
+        return "not finite"
+    return "numerical" if close else "wrong"
+
+
+def _is_close(exercise: Exercise, compared: findings.Compared) -> bool:
+    """Whether all values are as close as finite differences come, leaving out the case made to spoil those."""
+    ordinary = compared[:-1] if exercise.amplify else compared
+    parts = [part for found in ordinary for part in found.values()]
+    return exercise.loss is not None and all(part.within(precision.DIFFERENCE) for part in parts)

@@ -1,0 +1,106 @@
+"""What a result shows beside its verdict: a row per array, the derivation's chain, the mistakes and what they
+change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autograder.checking import precision
+from autograder.checking.comparison import Comparison, Trial
+from autograder.checking.diagnosis import Explanation, rows
+from autograder.checking.observations import observe, sizes_of
+from autograder.checking.result import CheckResult, Explained, Line, Part
+from autograder.exercises.model import Environment, Exercise, needs
+
+Compared = Sequence[Mapping[str, Comparison]]
+"""For each case, every returned array beside the right one, by name."""
+
+
+def parts(trials: Sequence[Trial], compared: Compared) -> tuple[Part, ...]:
+    """A row for every array: from the first case in which anything is wrong, else from the first."""
+    chosen = next((i for i, found in enumerate(compared) if not all(part.exact for part in found.values())), 0)
+    return tuple(_part(trials[chosen], leaf, part) for leaf, part in compared[chosen].items())
+
+
+def _part(trial: Trial, leaf: str, part: Comparison) -> Part:
+    """One row: the worst entry, the learner's beside the right one and the central difference."""
+    if not part.fits:
+        return Part(leaf, False, part.given.shape, part.right.shape, np.nan, (), np.nan, np.nan, None, None)
+    error = np.abs(part.signed)
+    worst: tuple[int, ...] = ()
+    if error.ndim and error.size:
+        flat = np.argmax(np.where(np.isnan(error), np.inf, error))
+        worst = tuple(int(index) for index in np.unravel_index(flat, error.shape))
+    return Part(
+        name=leaf,
+        right=part.exact,
+        shape=part.given.shape,
+        expected_shape=part.right.shape,
+        error=float(error[worst]) if error.size else 0.0,
+        worst=worst,
+        yours=float(part.given[worst]) if error.size else np.nan,
+        expected=float(part.right[worst]) if error.size else np.nan,
+        difference=_difference(trial, leaf, worst),
+        signed=part.signed,
+    )
+
+
+def _difference(trial: Trial, leaf: str, entry: tuple[int, ...]) -> float | None:
+    """The loss's central difference in one entry of a returned array; None where there is no loss."""
+    if trial.exercise.loss is None:
+        return None
+    name, _, item = leaf.partition("[")
+    index = int(item.rstrip("]")) if item else None
+    variable = trial.exercise.variable(name)
+    return precision.central_difference(trial.exercise.loss, trial.derived, variable, entry, index)
+
+
+def diagnosed(exercise: Exercise, case: Environment, found: Sequence[Explanation], result: CheckResult) -> CheckResult:
+    """The result with what explains it. Several explanations of the same length are all offered as possibilities."""
+    explained = tuple(tuple(_explained(exercise, name, case) for name in names) for names in found)
+    count = {1: "One wrong step gives", 2: "Two wrong steps give"}.get(len(found[0]), "Three wrong steps give")
+    ways = f", in one of {len(found)} ways" if len(found) > 1 else ""
+    sentence = f"{count} exactly your values{ways}."
+    return replace(
+        result,
+        message=f"{result.message} {sentence}".strip(),
+        mistakes=found[0],
+        possibilities=tuple(found),
+        explained=explained,
+        lines=_lines(exercise, {item.step for item in explained[0]}) if len(found) == 1 else (),
+    )
+
+
+def _explained(exercise: Exercise, name: str, case: Environment) -> Explained:
+    mistake = exercise.mistakes[name]
+    return Explained(name, mistake.step, mistake.explanation, rows(exercise, name, case))
+
+
+def _lines(exercise: Exercise, wrong: set[str]) -> tuple[Line, ...]:
+    """The derivation, with the wrong steps and those that a wrong value reaches."""
+    reached: set[str] = set()
+    lines = []
+    for step in exercise.steps:
+        carried = bool(reached.intersection(needs(step.formula)))
+        if carried or step.name in wrong:
+            reached.add(step.name)
+        lines.append(Line(step.name, "wrong" if step.name in wrong else "carried" if carried else "right"))
+    return tuple(lines)
+
+
+def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]:
+    """What can be said about the wrong arrays of an unexplained answer; the same statement once for all it is true
+    of."""
+    sizes = [sizes_of(trial.case) for trial in trials]
+    found: dict[str, list[str]] = {}
+    for leaf in compared[0]:
+        if all(leaf in comparison for comparison in compared):
+            cases = [comparison[leaf] for comparison in compared]
+            if not all(part.exact for part in cases) and all(part.finite for part in cases):
+                statement = observe([(part.given, part.right) for part in cases], sizes)
+                found.setdefault(statement, []).append(leaf)
+    found.pop("", None)
+    return tuple(f"{', '.join(names)}: {statement}" for statement, names in found.items())

@@ -1,0 +1,43 @@
+"""Points: every step of a derivation has its share, and a wrong step costs its own share only.
+
+As in a written examination, marks follow through: where the mistakes are known, the steps behind them are right in
+themselves and keep their points. Where nothing explains the answer, the values that are right earn theirs, together
+with the steps they rest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from autograder.exercises.model import Exercise, needs
+
+MUTATION_SHARE = 0.5
+"""What right values are worth from a function that changes its inputs: right once, wrong at the next call."""
+
+
+def for_right_values(exercise: Exercise, right: Iterable[str]) -> float:
+    """Points for returned values that are right: a right value proves every step that it rests on."""
+    proven = set(right)
+    for step in reversed(exercise.steps):
+        if step.name in proven:
+            proven.update(needs(step.formula))
+    return _points(exercise, (step.name for step in exercise.steps if step.name in proven))
+
+
+def with_follow_through(exercise: Exercise, explanations: Sequence[tuple[str, ...]]) -> float:
+    """Points where the mistakes are known: all but the wrong steps' shares, by the explanation that costs least."""
+    return max(
+        _points(exercise, (step.name for step in exercise.steps if not step.mistakes.keys() & set(names)))
+        for names in explanations
+    )
+
+
+def for_changed_inputs(exercise: Exercise) -> float:
+    """Points for right values from a function that changes its inputs."""
+    return round(exercise.points * MUTATION_SHARE, 2)
+
+
+def _points(exercise: Exercise, steps: Iterable[str]) -> float:
+    """The points of the named steps, rounded to hundredths."""
+    share = {step.name: step.share for step in exercise.steps}
+    return round(exercise.points * sum(share[name] for name in steps) / sum(share.values()), 2)

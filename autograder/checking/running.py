@@ -1,0 +1,94 @@
+"""Running an answer once on one case: nothing it does (raise, print, warn, change its inputs) may disturb the check."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autograder.checking.values import copied, described, same
+
+PRINTED = 500
+"""Characters of an answer's own printing that are kept."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of one call: its value or its exception, and what happened on the way."""
+
+    returned: Any = None
+    exception: BaseException | None = None
+    changed: tuple[str, ...] = ()
+    printed: str = ""
+    warned: tuple[str, ...] = ()
+
+
+class _Printed(io.StringIO):
+    """Keeps the beginning of what is printed and drops the rest, however much there is."""
+
+    def write(self, text: str) -> int:
+        if (room := PRINTED - self.tell()) > 0:
+            super().write(text[:room])
+        return len(text)
+
+
+def run(answer: Callable[..., Any], case: Mapping[str, Any]) -> Run:
+    """Call ``answer`` with copies of a case's inputs, by position."""
+    inputs = {name: copied(value) for name, value in case.items()}
+    printed = _Printed()
+    returned, exception = None, None
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        warnings.simplefilter("always")
+        try:
+            # Copied at once, before the next call can change it, and within the guard: looking at it may raise as well.
+            returned = _kept(answer(*inputs.values()))
+        except BaseException as error:  # a learner's function may raise SystemExit, and Stop gives KeyboardInterrupt
+            exception = error
+    return Run(
+        returned=returned,
+        exception=exception,
+        changed=tuple(name for name in case if not same(case[name], inputs[name])),
+        printed=printed.getvalue(),
+        warned=tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in warned)),
+    )
+
+
+def _kept(returned: Any) -> Any:
+    """Lists, tuples, dictionaries and arrays copied, so that a later call cannot change what this one gave."""
+    if isinstance(returned, dict):
+        return {name: _kept(value) for name, value in returned.items()}
+    if type(returned) in (list, tuple):
+        return type(returned)(_kept(value) for value in returned)
+    return copied(returned) if hasattr(returned, "dtype") else returned
+
+
+def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str, Any]) -> str:
+    """An exception in a sentence: what, in which line of the learner's function, and what the inputs were."""
+    if isinstance(exception, KeyboardInterrupt):
+        return (
+            "Your function was stopped while it was still running. Is there a loop that never ends, "
+            "such as a `while` whose condition stays true?"
+        )
+    message = " ".join(str(exception).split())
+    what = f"{type(exception).__name__}: {message}" if message else type(exception).__name__
+    inputs = ", ".join(f"{name} ({described(value)})" for name, value in case.items())
+    return f"Your function raised {what}{_where(exception, answer)}. It was called with {inputs}."
+
+
+def _where(exception: BaseException, answer: Callable[..., Any]) -> str:
+    """The deepest line of the learner's own source the exception passed through, where it can be known."""
+    code = getattr(answer, "__code__", None)
+    frames = traceback.extract_tb(exception.__traceback__)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename and frame.line]
+    if not own or code is None:
+        return ""
+    line = (own[-1].lineno or code.co_firstlineno) - code.co_firstlineno + 1
+    return f" in line {line} of {code.co_name}: `{own[-1].line}`" if line > 0 else f" in `{own[-1].line}`"

@@ -1,0 +1,95 @@
+"""The `chainrule` command: start a lesson, build and release lessons, grade the demonstration class.
+
+Each subcommand imports what it needs when it runs, so that `chainrule --help` answers at once and a learner's
+`chainrule start` never loads nbgrader. Options are parsed here and handed on; the work is done in `autograder.start`
+and `autograder.course`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autograder.errors import CourseError
+
+__all__ = ["main"]
+
+USER_ERROR = 2
+"""Exit status for a mistake of the user's; click gives its own usage errors the same."""
+
+_folder = click.Path(file_okay=False, path_type=Path)
+
+
+class _Commands(click.Group):
+    """A command group that tells a `CourseError` as one sentence on stderr."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            click.echo(f"chainrule: {error}", err=True)
+            ctx.exit(USER_ERROR)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="chainrule-course", prog_name="chainrule")
+def main() -> None:
+    """A course on the chain rule and back-propagation, for learners and their instructors."""
+
+
+@main.command()
+@click.option("--no-browser", is_flag=True, help="Print the address only; open no browser window.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on.  [default: a free one]")
+@click.option("--lessons", type=_folder, help="The folder that holds the lessons.  [default: ./lessons]")
+@click.argument("jupyter_arguments", nargs=-1, type=click.UNPROCESSED)
+def start(no_browser: bool, port: int | None, lessons: Path | None, jupyter_arguments: tuple[str, ...]) -> None:
+    """Open the lessons in JupyterLab, at the welcome page.
+
+    Arguments after `--` go to JupyterLab unchanged.
+    """
+    from autograder.start import start
+
+    start(lessons, port=port, browser=not no_browser, jupyter_arguments=jupyter_arguments)
+
+
+@main.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--solutions", type=_folder, help="The folder of lesson sources.  [default: solutions/]")
+@click.option("--course", type=_folder, help="The nbgrader course.  [default: autograder/course/]")
+@click.option("--output", type=_folder, help="Where to write instead of the course's source folder.")
+def build(lessons: tuple[str, ...], solutions: Path | None, course: Path | None, output: Path | None) -> None:
+    """Make nbgrader source notebooks from solutions/ (all lessons, unless some are named)."""
+    from autograder.course.build import build
+
+    for path in build(lessons or None, solutions, course, output):
+        click.echo(path)
+
+
+@main.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a released lesson differs from its source.")
+@click.option("--course", type=_folder, help="The nbgrader course.  [default: autograder/course/]")
+@click.option("--solutions", type=_folder, help="The folder of lesson sources.  [default: solutions/]")
+@click.option("--lessons-dir", type=_folder, help="Where released lessons go.  [default: lessons/]")
+def release(
+    lessons: tuple[str, ...], check: bool, course: Path | None, solutions: Path | None, lessons_dir: Path | None
+) -> None:
+    """Make the notebooks that learners open (all lessons, unless some are named)."""
+    from autograder.course.release import release
+
+    for path in release(lessons or None, course, check, solutions, lessons_dir):
+        click.echo(path)
+
+
+@main.command("grade-demo")
+@click.option("--keep", type=_folder, help="Keep the demonstration course in this folder.")
+def grade_demo(keep: Path | None) -> None:
+    """Release a lesson, grade twelve made-up submissions to it, and check every mark."""
+    from autograder.course.demo import grade_demo
+
+    sys.exit(grade_demo(keep))
+
+
+if __name__ == "__main__":
+    main()

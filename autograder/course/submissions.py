@@ -1,0 +1,97 @@
+"""Puts a submission in order before nbgrader grades it: no answer loses its points to a slip that is not in the answer.
+
+Learners rename notebooks (a browser does, when it downloads one twice), delete cells, copy them, and open notebooks in
+editors that drop nbgrader's metadata. What nbgrader does with these: it skips a notebook whose name it does not know
+and fails; it gives a deleted check no points; a copied check, or metadata that it did not write, ends its whole run.
+Both parts here are set in ``nbgrader_config.py`` and work inside nbgrader's own ``autograde``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, upgrade
+from nbgrader.api import Gradebook, Notebook, SourceCell
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets.log import get_logger
+
+__all__ = ["RestoreCells", "restore_notebook_name"]
+
+
+def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Give a renamed notebook the name of its lesson, in a copy beside it.
+
+    A hook that nbgrader calls before it grades a submission. It acts where the submission is a single notebook, so
+    that there is no doubt which one is meant; what was handed in stays as it is.
+
+    Parameters
+    ----------
+    assignment, student : what nbgrader was told to grade, perhaps a pattern; the folder says it exactly
+    notebooks : the paths of the submission's notebooks; nbgrader goes on with what is left in this list
+    """
+    if len(notebooks) != 1:
+        return
+    submitted = Path(notebooks[0])
+    expected = submitted.with_name(f"{submitted.parent.name}.ipynb")
+    if submitted != expected:
+        get_logger().warning("Grading %s under its lesson's name, %s", submitted, expected.name)
+        shutil.copyfile(submitted, expected)
+        notebooks[:] = [str(expected)]
+
+
+class RestoreCells(NbGraderPreprocessor):
+    """Takes the checks from the gradebook, never from the submission, and nbgrader's metadata of the answers too.
+
+    A check stands where the submission has it; of several copies the last one counts. One that was deleted goes after
+    its answer; where the answer's cell is gone as well (or has lost its metadata), it goes to the end, where a function
+    written anywhere is known.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        nb = upgrade(nb, from_minor=nb.nbformat_minor)
+        missing = _released_cells(resources["nbgrader"])
+        for position, cell in reversed(list(enumerate(nb.cells))):
+            claimed = cell.metadata.pop("nbgrader", {}).get("grade_id")
+            if restored := missing.pop(claimed, None):
+                if not restored.metadata.nbgrader.locked:
+                    restored.source = cell.source
+                nb.cells[position] = restored
+        names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
+        for name, cell in missing.items():
+            if cell.metadata.nbgrader.grade:
+                self.log.warning("Check %s was deleted; putting it back", name)
+                answer = name.removesuffix("-check")
+                position = names.index(answer) + 1 if answer in names else len(names)
+                nb.cells.insert(position, cell)
+                names.insert(position, name)
+        return nb, resources
+
+
+def _released_cells(submission: dict[str, str]) -> dict[str, NotebookNode]:
+    """The cells of the released notebook that nbgrader keeps track of, by name."""
+    with Gradebook(submission["db_url"]) as gradebook:
+        notebook = gradebook.find_notebook(submission["notebook"], submission["assignment"])
+        return {cell.name: _released_cell(notebook, cell) for cell in notebook.source_cells}
+
+
+def _released_cell(notebook: Notebook, source: SourceCell) -> NotebookNode:
+    """One of these cells, as it was released."""
+    points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+    answers = {cell.name for cell in notebook.solution_cells}
+    nbgrader = {
+        "schema_version": 3,
+        "grade_id": source.name,
+        "grade": source.name in points,
+        "solution": source.name in answers,
+        "task": False,
+        "locked": source.locked,
+        "checksum": source.checksum,
+        "cell_type": source.cell_type,
+    }
+    if source.name in points:
+        nbgrader["points"] = points[source.name]
+    new_cell = new_code_cell if source.cell_type == "code" else new_markdown_cell
+    return new_cell(source.source, metadata={"nbgrader": nbgrader})

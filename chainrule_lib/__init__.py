@@ -1,0 +1,82 @@
+"""The mathematics of the chain rule course: activations, losses, networks, optimizers, numerical derivatives, data.
+
+Importing it imports numpy and nothing else. The interactive explorers, which need matplotlib and ipywidgets, are in
+`chainrule_lib.widgets` and are imported only by name. The shapes everywhere: a batch is (n, d_in), weights are
+(d_out, d_in), and a gradient has the name and the shape of what it belongs to.
+"""
+
+from chainrule_lib.activations import (
+    relu,
+    relu_derivative,
+    sigmoid,
+    sigmoid_derivative,
+    softmax,
+    softmax_jacobian,
+    tanh,
+    tanh_derivative,
+)
+from chainrule_lib.datasets import digits, moons, one_hot, sequences, spirals, train_test_split, xor
+from chainrule_lib.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_from_logits,
+    binary_cross_entropy_from_logits_gradient,
+    binary_cross_entropy_gradient,
+    categorical_cross_entropy,
+    categorical_cross_entropy_from_logits,
+    categorical_cross_entropy_from_logits_gradient,
+    categorical_cross_entropy_gradient,
+    half_squared_error,
+    half_squared_error_gradient,
+)
+from chainrule_lib.network import ForwardCache, Gradients, SigmoidNetwork, forward_cache, forward_pass
+from chainrule_lib.numerical import (
+    GradientCheck,
+    directional_derivative,
+    gradient_check,
+    jacobian,
+    numerical_gradient,
+    relative_error,
+)
+from chainrule_lib.optimizers import Adam, GradientDescent, Momentum
+
+__all__ = [
+    "Adam",
+    "ForwardCache",
+    "GradientCheck",
+    "GradientDescent",
+    "Gradients",
+    "Momentum",
+    "SigmoidNetwork",
+    "binary_cross_entropy",
+    "binary_cross_entropy_from_logits",
+    "binary_cross_entropy_from_logits_gradient",
+    "binary_cross_entropy_gradient",
+    "categorical_cross_entropy",
+    "categorical_cross_entropy_from_logits",
+    "categorical_cross_entropy_from_logits_gradient",
+    "categorical_cross_entropy_gradient",
+    "digits",
+    "directional_derivative",
+    "forward_cache",
+    "forward_pass",
+    "gradient_check",
+    "half_squared_error",
+    "half_squared_error_gradient",
+    "jacobian",
+    "moons",
+    "numerical_gradient",
+    "one_hot",
+    "relative_error",
+    "relu",
+    "relu_derivative",
+    "sequences",
+    "sigmoid",
+    "sigmoid_derivative",
+    "softmax",
+    "softmax_jacobian",
+    "spirals",
+    "tanh",
+    "tanh_derivative",
+    "train_test_split",
+    "xor",
+]

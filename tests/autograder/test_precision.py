@@ -1,0 +1,140 @@
+"""The truth is computed from the loss, and finite differences are told from formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import Exercise, evaluate, exercises
+from autograder.checking import precision
+from autograder.checking.values import leaves
+from autograder.exercises.model import apply, needs
+
+GRADIENTS = [exercise for exercise in exercises() if exercise.loss is not None]
+BY_GRADIENT = pytest.mark.parametrize("exercise", GRADIENTS, ids=lambda exercise: exercise.id)
+
+STENCILS = {
+    "forward": {0: -1.0, 1: 1.0},
+    "central": {-1: -1 / 2, 1: 1 / 2},
+    "five points": {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12},
+}
+
+
+def _difference(exercise: Exercise, environment: dict[str, Any], variable: str, stencil: str, step: float) -> Any:
+    """The gradient of the exercise's loss with respect to one value, by a finite-difference stencil."""
+    assert exercise.loss is not None
+    items = environment[variable]
+    several = isinstance(items, list)
+    found = []
+    for number, array in enumerate(items if several else [items]):
+        gradient = np.empty(np.shape(array))
+        for index in np.ndindex(gradient.shape):
+            total = 0.0
+            for shift, weight in STENCILS[stencil].items():
+                here = np.array(array, dtype=float)
+                here[index] += shift * step
+                put = [*items[:number], here, *items[number + 1 :]] if several else here[()]
+                total += weight * float(np.sum(apply(exercise.loss, {**environment, variable: put})))
+            gradient[index] = total / step
+        found.append(gradient)
+    return found if several else found[0]
+
+
+def _is_differenceable(exercise: Exercise) -> bool:
+    """Whether the inputs determine the loss, so that a learner could difference it."""
+    return {*map(exercise.variable, exercise.returns), *needs(exercise.loss or (lambda: 0))} <= set(exercise.inputs)
+
+
+def _numerical_answer(exercise: Exercise, stencil: str, step: float) -> Callable[..., Any]:
+    """Someone's answer that differences the loss."""
+
+    def answer(*inputs: Any) -> Any:
+        environment = dict(zip(exercise.inputs, inputs, strict=True))
+        return [_difference(exercise, environment, exercise.variable(name), stencil, step) for name in exercise.returns]
+
+    return answer
+
+
+@BY_GRADIENT
+def test_the_reference_agrees_with_the_complex_step_of_its_loss(exercise: Exercise) -> None:
+    for seed in range(10):
+        for case in exercise.cases(seed):
+            derived = exercise.derive(case)
+            truth = precision.truth(exercise, derived)
+            for name in exercise.returns:
+                for (leaf, mine), (_, right) in zip(
+                    leaves(name, derived[name]), leaves(name, truth[name]), strict=True
+                ):
+                    assert mine.shape == right.shape
+                    np.testing.assert_allclose(mine, right, rtol=0, atol=1e-12 * precision.size(right), err_msg=leaf)
+
+
+@BY_GRADIENT
+def test_the_reference_agrees_with_the_central_difference_of_its_loss(exercise: Exercise) -> None:
+    for case in exercise.cases(3)[:-1]:
+        derived = exercise.derive(case)
+        for name in exercise.returns:
+            difference = _difference(exercise, derived, exercise.variable(name), "central", 1e-5)
+            for (leaf, mine), (_, close) in zip(leaves(name, derived[name]), leaves(name, difference), strict=True):
+                np.testing.assert_allclose(mine, close, rtol=0, atol=1e-7 * max(1, precision.size(mine)), err_msg=leaf)
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in GRADIENTS if _is_differenceable(each)], ids=lambda exercise: exercise.id
+)
+@pytest.mark.parametrize(
+    ("stencil", "step"),
+    [
+        ("forward", 1e-5),
+        ("forward", 1e-7),
+        ("central", 1e-4),
+        ("central", 1e-5),
+        ("central", 1e-7),
+        ("five points", 1e-3),
+    ],
+)
+def test_a_finite_difference_is_told_from_a_formula(exercise: Exercise, stencil: str, step: float) -> None:
+    answer = _numerical_answer(exercise, stencil, step)
+    for seed in range(5):
+        result = evaluate(exercise.id, answer, seed)
+        assert result.verdict == "numerical", f"seed {seed}\n{result.to_text()}"
+        assert result.score < result.max_score
+
+
+def test_a_difference_hidden_in_single_precision_is_told_too() -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == "05.backprop_batch")
+    difference = _numerical_answer(exercise, "central", 1e-5)
+
+    def answer(*inputs: Any) -> Any:
+        return [np.float32(gradient) for gradient in difference(*inputs)]
+
+    for seed in range(5):
+        assert evaluate(exercise.id, answer, seed).verdict == "numerical"
+
+
+@BY_GRADIENT
+def test_the_tolerance_lies_between_rounding_and_differences(exercise: Exercise) -> None:
+    """A right answer may be some hundred roundings off, and no more: differences start at a few thousand."""
+    for case in exercise.cases(1):
+        derived = exercise.derive(case)
+        for name, tolerance in precision.tolerances(exercise, case, derived).items():
+            size = precision.size(dict(x for n in exercise.returns for x in leaves(n, derived[n]))[name])
+            assert 1e-15 < tolerance.at(1.0) / size < 1e-11
+
+
+@pytest.mark.parametrize("exercise", exercises(), ids=lambda exercise: exercise.id)
+def test_cases_do_not_hide_mistakes(exercise: Exercise) -> None:
+    """Sizes above 1 that differ within a case, finite moderate numbers, and no two cases alike."""
+    for seed in range(20):
+        cases = exercise.cases(seed)
+        for case in cases:
+            sizes = {n for v in case.values() if isinstance(v, np.ndarray) for n in v.shape}
+            assert all(size > 1 for size in sizes)
+            for value in case.values():
+                assert all(np.all(np.isfinite(array)) for _, array in leaves("", value) if array.dtype.kind == "f")
+            matrices = [v for v in case.values() if isinstance(v, np.ndarray) and v.ndim == 2]
+            assert all(rows != columns for rows, columns in (matrix.shape for matrix in matrices))
+        assert repr(cases[0]) != repr(cases[1])

@@ -1,0 +1,294 @@
+"""Whatever is handed in gets a verdict and a sentence, and never an exception of ours."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import CourseError, Exercise, check, evaluate, exercises
+
+BATCH = "05.backprop_batch"
+REFERENCE = next(exercise for exercise in exercises() if exercise.id == BATCH).reference
+BY_EXERCISE = pytest.mark.parametrize("exercise", exercises(), ids=lambda exercise: exercise.id)
+
+
+def _raising(error: BaseException) -> Callable[..., Any]:
+    def answer(*inputs: Any) -> Any:
+        raise error
+
+    return answer
+
+
+def _nothing(*inputs: Any) -> None:
+    """Not written yet."""
+
+
+def _no_return(X, Y, W1, b1, W2, b2):  # type: ignore[no-untyped-def]
+    gradients = REFERENCE(X, Y, W1, b1, W2, b2)
+    gradients[0].sum()
+
+
+class _Liar:
+    """An object that raises whenever it is looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no")
+
+
+class _BadArray:
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("no")
+
+
+def _arrays(exercise: Exercise) -> list[Any]:
+    """The inputs of an exercise that can be changed in place."""
+    inputs = exercise.arguments(exercise.cases(1)[0]).values()
+    return [value for value in inputs if np.ndim(value[0] if isinstance(value, list) else value)]
+
+
+def _like(value: Any, entry: float) -> Any:
+    return [_like(item, entry) for item in value] if isinstance(value, list) else np.full(np.shape(value), entry)
+
+
+def _filled(exercise: Exercise, entry: float) -> Callable[..., Any]:
+    """An answer of the right shapes with the same number everywhere."""
+
+    def answer(*inputs: Any) -> Any:
+        values = exercise.reference(*inputs)
+        return [_like(value, entry) for value in values] if len(exercise.returns) > 1 else _like(values, entry)
+
+    return answer
+
+
+@BY_EXERCISE
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (None, "not attempted"),
+        (..., "not attempted"),
+        (_nothing, "not attempted"),
+        (_raising(NotImplementedError()), "not attempted"),
+        (3, "wrong shape"),
+        ("text", "wrong shape"),
+        (np.ones(3), "wrong shape"),
+        (_raising(ValueError("broken")), "raised"),
+        (_raising(SystemExit(0)), "raised"),
+        (_raising(KeyboardInterrupt()), "raised"),
+        (_raising(RecursionError()), "raised"),
+        (lambda: 1, "raised"),
+        (lambda *inputs: "text", "wrong shape"),
+        (lambda *inputs: ["text"] * 9, "wrong shape"),
+        (lambda *inputs: (), "wrong shape"),
+        (lambda *inputs: {}, "wrong shape"),
+        (lambda *inputs: (item for item in [1, 2]), "wrong shape"),
+        (lambda *inputs: [[1, 2], [3]], "wrong shape"),
+        (lambda *inputs: np.ones((2, 3, 4, 5)), "wrong shape"),
+        (lambda *inputs: _Liar(), "raised"),
+        (lambda *inputs: [_BadArray()] * 4, "wrong shape"),
+        (lambda *inputs: 1j, "wrong shape"),
+    ],
+)
+def test_anything_gets_its_verdict_and_a_sentence(exercise: Exercise, answer: Any, verdict: str) -> None:
+    result = evaluate(exercise.id, answer, seed=1)
+    assert result.verdict == verdict
+    assert result.score == 0
+    assert len(result.message) > 20
+    assert "Traceback" not in result.to_text()
+    json.dumps(result.to_dict())
+
+
+@BY_EXERCISE
+@pytest.mark.parametrize("entry", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_told(exercise: Exercise, entry: float) -> None:
+    result = evaluate(exercise.id, _filled(exercise, entry), seed=1)
+    assert (result.verdict, result.score) == ("not finite", 0)
+
+
+@BY_EXERCISE
+def test_an_unknown_constant_is_simply_wrong(exercise: Exercise) -> None:
+    result = evaluate(exercise.id, _filled(exercise, 0.123456), seed=1)
+    assert (result.verdict, result.score) == ("wrong", 0)
+    assert result.mistakes == ()
+
+
+@pytest.mark.parametrize("exercise", [e for e in exercises() if _arrays(e)], ids=lambda exercise: exercise.id)
+def test_a_function_that_changes_its_inputs_is_told(exercise: Exercise) -> None:
+    def answer(*inputs: Any) -> Any:
+        values = exercise.reference(*[np.copy(v) if isinstance(v, np.ndarray) else v for v in inputs])
+        for value in inputs:
+            for array in value if isinstance(value, list) else [value]:
+                if isinstance(array, np.ndarray) and array.ndim:
+                    array += 1.0
+        return values
+
+    result = evaluate(exercise.id, answer, seed=1)
+    assert result.verdict == "mutates its input"
+    assert 0 < result.score < result.max_score
+
+
+def test_a_missing_return_is_named() -> None:
+    result = evaluate(BATCH, _no_return)
+    assert result.verdict == "wrong shape"
+    assert "return" in result.message
+
+
+def test_too_few_values_are_counted_and_the_missing_ones_listed() -> None:
+    result = evaluate(BATCH, lambda *inputs: REFERENCE(*inputs)[:3])
+    assert result.verdict == "wrong shape"
+    assert "3 values" in result.message
+    assert "dW1, db1, dW2, db2" in result.message
+
+
+def test_a_dictionary_without_a_gradient_says_which() -> None:
+    result = evaluate(BATCH, lambda *inputs: {"dW1": 1, "db1": 2, "dW2": 3})
+    assert "without db2" in result.message
+
+
+def test_a_function_with_another_number_of_parameters_is_told_so_before_it_is_called() -> None:
+    result = evaluate(BATCH, lambda X, Y: X)
+    assert result.verdict == "raised"
+    assert "6 arguments" in result.message
+
+
+def test_an_error_is_told_with_the_line_it_happened_in() -> None:
+    def backprop(X, Y, W1, b1, W2, b2):  # type: ignore[no-untyped-def]
+        undefined = X
+        return undefined.no_such_thing
+
+    message = evaluate(BATCH, backprop).message
+    assert "line 3 of backprop" in message
+    assert "no_such_thing" in message
+    assert "evaluation.py" not in message
+
+
+def test_a_transposed_gradient_is_told_with_both_shapes() -> None:
+    def answer(*inputs: Any) -> Any:
+        dW1, *rest = REFERENCE(*inputs)
+        return (dW1.T, *rest)
+
+    result = evaluate(BATCH, answer, seed=2)
+    assert result.verdict == "wrong shape"
+    assert result.mistakes == ("dW1_transposed",)
+    assert any(part.shape == part.expected_shape[::-1] for part in result.parts)
+
+
+def test_right_gradients_beside_an_unknown_error_keep_their_points() -> None:
+    def answer(*inputs: Any) -> Any:
+        dW1, *rest = REFERENCE(*inputs)
+        return (dW1 + np.arange(dW1.size).reshape(dW1.shape) ** 2, *rest)
+
+    result = evaluate(BATCH, answer)
+    assert result.mistakes == ()
+    assert 0 < result.score < result.max_score
+    assert [part.name for part in result.parts if not part.right] == ["dW1"]
+
+
+def test_marks_follow_through_unless_told_otherwise() -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == BATCH)
+    answer = exercise.mistakes["forgot_output_slope"].answer
+    assert evaluate(BATCH, answer, seed=1).score == pytest.approx(6 * (1 - 1 / 9), abs=0.01)
+    assert evaluate(BATCH, answer, seed=1, follow_through=False).score == 0
+
+
+def test_what_is_kept_from_call_to_call_is_told() -> None:
+    kept: list[Any] = []
+
+    def answer(*inputs: Any) -> Any:
+        values = REFERENCE(*inputs)
+        if kept and kept[-1][0].shape == values[0].shape:
+            values = tuple(old + new for old, new in zip(kept[-1], values, strict=True))
+        kept.append(values)
+        return values
+
+    result = evaluate(BATCH, answer, seed=5)
+    assert (result.verdict, result.score) == ("wrong", 0)
+    assert any("from call to call" in sentence for sentence in result.observations)
+
+
+def test_results_in_one_reused_buffer_are_read_before_the_next_call() -> None:
+    buffer: dict[tuple[int, ...], Any] = {}
+
+    def answer(z2, y):  # type: ignore[no-untyped-def]
+        a2 = 1 / (1 + np.exp(-z2))
+        out = buffer.setdefault(z2.shape, np.empty_like(z2))
+        out[...] = (a2 - y) * a2 * (1 - a2)
+        return out
+
+    assert evaluate("05.output_delta", answer, seed=0).verdict == "correct"
+
+
+def test_printing_and_warnings_are_kept_out_of_the_cell_and_told() -> None:
+    def answer(*inputs: Any) -> Any:
+        print("x" * 10_000)
+        warnings.warn("watch out", stacklevel=1)
+        return REFERENCE(*inputs)
+
+    result = evaluate(BATCH, answer)
+    assert result.verdict == "correct"
+    assert 0 < len(result.printed) <= 500
+    assert any("watch out" in warned for warned in result.warned)
+
+
+def test_intermediate_values_name_the_first_wrong_one() -> None:
+    def answer(X, Y, W1, b1, W2, b2):  # type: ignore[no-untyped-def]
+        exercise = next(exercise for exercise in exercises() if exercise.id == BATCH)
+        values = exercise.derive({"X": X, "Y": Y, "W1": W1, "b1": b1, "W2": W2, "b2": b2})
+        values["dZ1"] = values["dZ1"] + 0.1
+        values |= {"dW1": values["dZ1"].T @ X, "db1": values["dZ1"].sum(axis=0)}
+        return {name: values[name] for name in ("dZ2", "dA1", "dZ1", "dW1", "db1", "dW2", "db2")}
+
+    result = evaluate(BATCH, answer)
+    assert result.first_wrong == "dZ1"
+    assert "Start with dZ1" in result.to_text()
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(3.0, "3 times"), (-1.0, "wrong sign"), (0.0, "zero where")],
+)
+def test_a_common_factor_is_told_once_for_all_gradients(factor: float, words: str) -> None:
+    def answer(*inputs: Any) -> Any:
+        return [factor * value for value in REFERENCE(*inputs)]
+
+    result = evaluate(BATCH, answer, seed=3)
+    if not result.mistakes:
+        (sentence,) = result.observations
+        assert words in sentence
+        assert sentence.startswith("dW1, db1, dW2, db2")
+    else:
+        assert result.mistakes == ("negated_error",)
+
+
+def test_a_single_wrong_row_is_located() -> None:
+    def answer(*inputs: Any) -> Any:
+        dW1, *rest = REFERENCE(*inputs)
+        dW1 = dW1.copy()
+        dW1[1] += 0.5 * np.cos(np.arange(dW1.shape[1]))
+        return (dW1, *rest)
+
+    result = evaluate(BATCH, answer, seed=3)
+    assert result.observations == ("dW1: right except for row 1 (counted from 0).",)
+
+
+def test_an_unknown_exercise_is_a_sentence_with_the_closest_names() -> None:
+    with pytest.raises(CourseError, match=r"05\.backprop_batch"):
+        evaluate("05.backprop_bach", REFERENCE)
+
+
+def test_the_plain_text_of_a_result_is_its_points() -> None:
+    assert float(repr(check(BATCH, REFERENCE))) == 6
+    assert float(repr(check(BATCH, None))) == 0
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    assert evaluate(BATCH, _filled_reference, seed=7).to_dict() == evaluate(BATCH, _filled_reference, seed=7).to_dict()
+    assert evaluate(BATCH, REFERENCE).seed != evaluate(BATCH, REFERENCE).seed
+
+
+def _filled_reference(*inputs: Any) -> Any:
+    return [value * 1.5 for value in REFERENCE(*inputs)]

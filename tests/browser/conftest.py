@@ -1,0 +1,63 @@
+"""A learner's machine: lessons of their own, `chainrule start`, and a real browser.
+
+The browser is Debian's Chromium, driven by Playwright; nothing is downloaded.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+REPOSITORY = Path(__file__).parents[2]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""Chromium's own errands are switched off, so that what it shows is the course alone."""
+
+
+@pytest.fixture
+def lessons(tmp_path: Path) -> Path:
+    """A copy of the released lessons."""
+    return Path(shutil.copytree(REPOSITORY / "lessons", tmp_path / "lessons"))
+
+
+@pytest.fixture
+def address(lessons: Path, tmp_path: Path) -> Iterator[str]:
+    """What `chainrule start` prints for these lessons, to a learner whose home is empty."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
+    home = tmp_path / "home"
+    home.mkdir()
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("chainrule"), "start", "--no-browser", "--lessons", lessons],
+        env={**inherited, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        yield next(line.strip() for line in server.stdout if line.strip().startswith("http"))
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """An empty tab of a headless Chromium, wide enough for a feedback table."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        try:
+            yield browser.new_page(viewport={"width": 1280, "height": 1000})
+        finally:
+            browser.close()
