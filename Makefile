@@ -20,7 +20,7 @@ course:
 
 test:
 	$(environment) test
-	@.venv/bin/python -m pytest -n auto $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint:
 	$(environment) dev

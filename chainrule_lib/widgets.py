@@ -4,8 +4,8 @@ Each function returns an ipywidgets box to be displayed as the last value of a c
 without any drawing (`chain_rule_values`, `sigmoid_values`, `network_values`), which the tests check by themselves.
 
 Every picture is followed by a sentence that says what it shows and a table of its numbers, both renewed with it, and
-differences are told by line style, marker and sign as well as by colour. Figures are made without pyplot, so that none
-stays open and none needs a display.
+differences are told by line style, marker and sign as well as by colour. The explorers' figures are made without
+pyplot, so that none stays open and none needs a display. `picture` gives a lesson's own figure its text.
 """
 
 import base64
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
+from IPython.display import HTML
+from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -55,13 +57,32 @@ def _explorer(controls: Sequence[Any], view: Callable[..., View]) -> Any:
     return ipywidgets.VBox([ipywidgets.HBox(list(controls), layout={"flex_flow": "row wrap"}), picture, table])
 
 
-def _picture_html(view: View) -> str:
+def picture(figure: Figure, alternative: str) -> HTML:
+    """A finished figure as an image with a text for those who cannot see it.
+
+    A plain matplotlib picture has none in a notebook. A pyplot figure is closed, so that it is not shown twice.
+
+    Args:
+        figure: any matplotlib figure.
+        alternative: what the picture shows, in words.
+
+    Returns:
+        What to leave as the last value of a cell.
+    """
+    pyplot.close(figure)
+    return HTML(_image(figure, alternative))
+
+
+def _image(figure: Figure, alternative: str) -> str:
     svg = io.BytesIO()
-    view.figure.savefig(svg, format="svg", metadata={"Date": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None})
     data = base64.b64encode(svg.getvalue()).decode()
+    return f'<img style="max-width:100%" src="data:image/svg+xml;base64,{data}" alt="{escape(alternative)}">'
+
+
+def _picture_html(view: View) -> str:
     return (
-        f'<figure style="margin:0"><img style="max-width:100%" src="data:image/svg+xml;base64,{data}" '
-        f'alt="{escape(view.alternative)}">'
+        f'<figure style="margin:0">{_image(view.figure, view.alternative)}'
         f'<figcaption aria-live="polite">{escape(view.description)}</figcaption></figure>'
     )
 

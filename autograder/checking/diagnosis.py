@@ -10,6 +10,7 @@ Only an explanation that gives the learner's values on every case counts; where 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -49,24 +50,31 @@ def explain(
     cases : the inputs of each case
     given : the learner's values in each case, by the name of the step they belong to
     """
-    deadline = time.monotonic() + TRIPLE_SECONDS
-    with np.errstate(all="ignore"):
-        for count in range(1, MOST + 1):
-            found = []
-            for explanation in _candidates(exercise, dict(cases[0]), given[0], count):
-                if all(_gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True)):
-                    found.append(explanation)
-                if count == MOST and time.monotonic() > deadline:
-                    break
-            if found or (count == MOST - 1 and time.monotonic() > deadline):
-                return found
+    start = time.monotonic()
+    for count in range(1, MOST + 1):
+        deadline = start + TRIPLE_SECONDS if count == MOST else math.inf
+        found = [
+            explanation
+            for explanation in _candidates(exercise, dict(cases[0]), given[0], count, deadline)
+            if all(_gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True))
+        ]
+        if found:
+            return found
     return []
 
 
 def _candidates(
-    exercise: Exercise, environment: Environment, given: Mapping[str, Any], count: int, position: int = 0
+    exercise: Exercise,
+    environment: Environment,
+    given: Mapping[str, Any],
+    count: int,
+    deadline: float,
+    position: int = 0,
 ) -> Iterator[Explanation]:
-    """Explanations with exactly ``count`` mistakes in the steps from ``position`` on that give this case's values."""
+    """Explanations with exactly ``count`` mistakes in the steps from ``position`` on that give this case's values.
+
+    After ``deadline`` none is looked for any more.
+    """
     if position == len(exercise.steps):
         if count == 0:
             yield ()
@@ -75,13 +83,16 @@ def _candidates(
     right = [((), step.formula)]
     wrong = [((name,), formula) for name, (formula, _) in step.mistakes.items()] if count else []
     for names, formula in right + wrong:
+        if time.monotonic() > deadline:
+            return
         try:
             value = apply(formula, environment)
         except Exception:  # a formula that cannot be computed on these shapes explains nothing
             continue
         if step.name in given and not agrees(given[step.name], value):
             continue
-        for rest in _candidates(exercise, {**environment, step.name: value}, given, count - len(names), position + 1):
+        known = {**environment, step.name: value}
+        for rest in _candidates(exercise, known, given, count - len(names), deadline, position + 1):
             yield names + rest
 
 
@@ -119,20 +130,19 @@ def agrees(given: Any, computed: Any) -> bool:
 
 def rows(exercise: Exercise, name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
     """The returned values that a mistake, made alone, changes in a case."""
-    with np.errstate(all="ignore"):
-        right = exercise.derive(case)
-        environment = dict(case)
-        mistake = exercise.mistakes[name]
-        changed: list[str] = []
-        for step in exercise.steps:
-            formula = mistake.formula if step.name == mistake.step else step.formula
-            try:
-                environment[step.name] = apply(formula, environment)
-            except Exception:
-                # On these shapes the mistake cannot be computed, nor can anything that rests on it.
-                return tuple(changed) or tuple(n for n in exercise.returns if n not in environment)
-            if step.name in exercise.returns and not agrees(environment[step.name], right[step.name]):
-                changed.append(step.name)
+    right = exercise.derive(case)
+    environment = dict(case)
+    mistake = exercise.mistakes[name]
+    changed: list[str] = []
+    for step in exercise.steps:
+        formula = mistake.formula if step.name == mistake.step else step.formula
+        try:
+            environment[step.name] = apply(formula, environment)
+        except Exception:
+            # On these shapes the mistake cannot be computed, nor can anything that rests on it.
+            return tuple(changed) or tuple(n for n in exercise.returns if n not in environment)
+        if step.name in exercise.returns and not agrees(environment[step.name], right[step.name]):
+            changed.append(step.name)
     return tuple(changed)
 
 
@@ -142,16 +152,15 @@ def first_wrong(exercise: Exercise, case: Mapping[str, Any], given: Mapping[str,
     Empty if every value follows, and where no value handed in rests on the wrong one: then its row says it all.
     """
     environment = dict(case)
-    with np.errstate(all="ignore"):
-        for step in exercise.steps:
-            try:
-                environment[step.name] = apply(step.formula, environment)
-            except Exception:  # an earlier value of the learner's has a shape that does not fit
-                return ""
-            if step.name in given:
-                if not agrees(given[step.name], environment[step.name]):
-                    return step.name if _is_used(exercise, step.name, given) else ""
-                environment[step.name] = given[step.name]
+    for step in exercise.steps:
+        try:
+            environment[step.name] = apply(step.formula, environment)
+        except Exception:  # an earlier value of the learner's has a shape that does not fit
+            return ""
+        if step.name in given:
+            if not agrees(given[step.name], environment[step.name]):
+                return step.name if _is_used(exercise, step.name, given) else ""
+            environment[step.name] = given[step.name]
     return ""
 
 

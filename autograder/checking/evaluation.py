@@ -6,6 +6,7 @@ right, and if not, why. Each question that ends the check has a verdict of its o
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import inspect
 import secrets
@@ -13,12 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, first_wrong
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, run, told
-from autograder.checking.values import Unusable, read_answer, same
+from autograder.checking.values import Unusable, read_answer
 from autograder.exercises import find
 from autograder.exercises.model import Environment, Exercise
 
@@ -39,6 +42,7 @@ STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 """The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
 
 
+@np.errstate(all="ignore")
 def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: bool = True) -> CheckResult:
     """Judge an answer to an exercise.
 
@@ -155,11 +159,11 @@ def _read(trial: Trial, returned: Any) -> Environment:
     """The values asked for, and those of other steps where a dictionary holds them."""
     exercise = trial.exercise
     given = read_answer(returned, exercise.returns, [trial.expected[name] for name in exercise.returns])
-    if isinstance(returned, Mapping):
-        others = [step.name for step in exercise.steps if step.name in returned and step.name not in given]
-        given |= read_answer(
-            {name: returned[name] for name in others}, others, [trial.derived[name] for name in others]
-        )
+    for step in exercise.steps:
+        if isinstance(returned, Mapping) and step.name in returned and step.name not in given:
+            # What is not asked for may be anything of the same name; it is used only where it fits.
+            with contextlib.suppress(Unusable):
+                given |= read_answer({step.name: returned[step.name]}, [step.name], [trial.derived[step.name]])
     return given
 
 
@@ -193,8 +197,8 @@ def _side_effects(trial: Trial, answer: Callable[..., Any], runs: Sequence[Run])
     """
     again = [run(answer, trial.exercise.arguments(trial.case)) for _ in range(2)]
     try:
-        values = [list(_read(trial, each.returned).values()) for each in (runs[0], *again)]
-        steady = same(values[0], values[1]) and same(values[1], values[2])
+        first, second, third = (_read(trial, each.returned) for each in (runs[0], *again))
+        steady = trial.same(first, second) and trial.same(second, third)
     except Unusable:
         steady = False
     return _SideEffects(tuple(dict.fromkeys(name for each in runs for name in each.changed)), steady)

@@ -80,6 +80,8 @@ def _factor(pairs: Sequence[Pair], sizes: Sizes) -> str:
             return f"the right one times {what}."
         if np.allclose(np.multiply(factors, lengths), 1, rtol=1e-6):
             return f"the right one divided by {what}."
+    if all(right.size == 1 for _, right in pairs):
+        return ""  # any number is a multiple of another
     listed = ", ".join(f"{factor:.4g}" for factor in factors[:3])
     return f"a multiple of the right one, with another factor in each case ({listed}, ...)."
 

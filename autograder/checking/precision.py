@@ -30,9 +30,9 @@ STEP = 1e-30
 SAFETY = 100.0
 """Roundings of one step's size that a right answer may add up; see the module's text."""
 
-VALUE = 1e-9
-"""Relative tolerance of a value that is no gradient. No finite difference hides there, and the usual additions of a
-small constant (inside a logarithm, in a denominator) pass."""
+VALUE = 1e-5
+"""Relative tolerance of a value that is no gradient. No finite difference hides there, so a step in single precision
+(SAFETY times its rounding of 1.2e-7) and the usual small constant inside a logarithm or a denominator pass."""
 
 DIFFERENCE = 1e-3
 """Relative error up to which an unexplained answer is taken for a finite difference. A forward difference errs by h/2
@@ -120,7 +120,7 @@ def tolerances(exercise: Exercise, case: Mapping[str, Any], environment: Environ
         for name in exercise.returns:
             for leaf, array in leaves(name, moved[name]):
                 movement[leaf] = max(movement[leaf], float(np.max(np.abs(array - expected[leaf]), initial=0.0)))
-    floor = 0.0 if exercise.loss else VALUE
+    floor = VALUE if exercise.loss is None and exercise.float32 else 0.0
     return {
         leaf: Tolerance(SAFETY * max(movement[leaf], eps * size(array) / 4), floor * size(array))
         for leaf, array in expected.items()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from autograder.checking.values import copied, described, same
 
 PRINTED = 500
@@ -45,6 +47,7 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any]) -> Run:
         warnings.catch_warnings(record=True) as warned,
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
+        np.errstate(all="warn", under="ignore"),  # numpy's own setting; what the answer sets with seterr ends with this
     ):
         warnings.simplefilter("always")
         try:
@@ -67,7 +70,7 @@ def _kept(returned: Any) -> Any:
         return {name: _kept(value) for name, value in returned.items()}
     if type(returned) in (list, tuple):
         return type(returned)(_kept(value) for value in returned)
-    return copied(returned) if hasattr(returned, "dtype") else returned
+    return np.array(returned) if isinstance(returned, np.ndarray) else returned
 
 
 def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str, Any]) -> str:

@@ -22,7 +22,9 @@ class Unusable(Exception):
 
 def copied(value: Any) -> Any:
     """A deep copy of arrays and lists; anything else (numbers, functions) as it is."""
-    return mapped(np.copy, value)
+    if isinstance(value, list | tuple):
+        return type(value)(copied(item) for item in value)
+    return np.copy(value) if isinstance(value, np.ndarray) else value
 
 
 def mapped(function: Callable[[Array], Any], value: Any) -> Any:

@@ -153,42 +153,15 @@ def grade_demo(keep: Path | None = None) -> int:
     """
     console = Console()
     with _course(keep) as course:
-        console.print(f"Releasing {LESSON} and handing in {len(CLASS)} notebooks ...")
-        (source,) = build([LESSON], course=course)
-        _nbgrader(course, "generate_assignment", LESSON)
-        for learner in CLASS:
-            _hand_in(learner, course, source)
-        console.print("Grading them with nbgrader: a minute or two ...")
-        _nbgrader(course, "autograde", LESSON, f"--Execute.timeout={TIMEOUT}")
-        _nbgrader(course, "generate_feedback", LESSON)
-        _nbgrader(course, "export")
-
-        exported = _exported(course)
-        table = Table("learner", "what was handed in", "points", "deserved", "diagnosis", title=LESSON)
-        faults: list[str] = []
-        for learner in CLASS:
-            deserved, diagnosis = _deserved(learner)
-            marks = _marks(course, learner)
-            found = [*_compare(deserved, marks), *_unsaid(learner, diagnosis, course)]
-            if not isclose(exported[learner.name], sum(marks.values())):
-                found.append(f"the exported total is {exported[learner.name]:g}")
-            faults += [f"{learner.name}: {fault}" for fault in found]
-            table.add_row(
-                learner.name,
-                learner.story,
-                f"{sum(marks.values()):g}",
-                f"{sum(deserved.values()):g}",
-                ", ".join(diagnosis),
-                style="bold red" if found else None,
-            )
+        console.print(f"Releasing {LESSON}, and grading {len(CLASS)} notebooks with nbgrader: a minute or two ...")
+        _grade(course)
+        table, faults = _report(course)
     console.print(table)
-    total = sum(exercise.points for exercise in _lesson())
-    console.print(
-        f"Every mark is what the answers deserve, out of {total} points."
-        if not faults
-        else "\n".join(["Faults:", *faults])
-    )
-    return 1 if faults else 0
+    if faults:
+        console.print("\n".join(["Not as it should be:", *faults]), markup=False)
+        return 1
+    console.print(f"Every mark is what the answers deserve, out of {sum(e.points for e in _lesson())} points.")
+    return 0
 
 
 @contextmanager
@@ -221,6 +194,35 @@ def _nbgrader(course: Path, *arguments: str) -> None:
     )
     if outcome.returncode:
         raise CourseError(f"'nbgrader {' '.join(arguments)}' failed:\n{outcome.stdout}")
+
+
+def _grade(course: Path) -> None:
+    """From the lesson's source to the exported marks, as an instructor goes."""
+    (source,) = build([LESSON], course=course)
+    _nbgrader(course, "generate_assignment", LESSON)
+    for learner in CLASS:
+        _hand_in(learner, course, source)
+    _nbgrader(course, "autograde", LESSON, f"--Execute.timeout={TIMEOUT}")
+    _nbgrader(course, "generate_feedback", LESSON)
+    _nbgrader(course, "export")
+
+
+def _report(course: Path) -> tuple[Table, list[str]]:
+    """The class with its marks, and what is wrong with them."""
+    table = Table("learner", "what was handed in", "points", "deserved", "diagnosis", title=LESSON)
+    exported = _exported(course)
+    faults: list[str] = []
+    for learner in CLASS:
+        deserved, diagnosis = _deserved(learner)
+        marks = _marks(course, learner)
+        total = sum(marks.values())
+        found = [*_compare(deserved, marks), *_unsaid(learner, diagnosis, course)]
+        if not isclose(exported[learner.name], total):
+            found.append(f"the exported total is {exported[learner.name]:g}, not {total:g}")
+        faults += [f"{learner.name}: {fault}" for fault in found]
+        row = (learner.name, learner.story, f"{total:g}", f"{sum(deserved.values()):g}", ", ".join(diagnosis))
+        table.add_row(*row, style="bold red" if found else None)
+    return table, faults
 
 
 def _lesson() -> list[Exercise]:

@@ -27,7 +27,7 @@ Formula = Callable[..., Any]
 Environment = dict[str, Any]
 """The values known so far, by name: first the inputs of a case, then one step after the other."""
 
-LARGE = 1e6
+LARGE = 1e8
 """Factor of the inputs named in ``Exercise.amplify``; see there."""
 
 

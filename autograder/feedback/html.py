@@ -92,8 +92,8 @@ def _table(result: CheckResult) -> str:
         return ""
     wrong = [part for part in result.parts if not part.right and part.signed is not None]
     head = ["", "shape", "worst entry", "yours", wording.against(result), "relative error"]
-    head += ["where it is off (+ too large, − too small)"] if wrong else []
-    cells = "".join(f'<th scope="col" style="{_CELL};font-weight:600">{escape(title)}</th>' for title in head)
+    head += ["+ too large, − too small"] if wrong else []
+    cells = "".join(f'<th scope="col" style="{_CELL};font-weight:600">{title}</th>' for title in map(escape, head))
     rows = "".join(_row(part, picture=bool(wrong)) for part in result.parts)
     return (
         '<table style="border-collapse:collapse;margin:8px 0;font-size:.95em">'

@@ -27,6 +27,7 @@ def program(name: str) -> str | None:
 
 
 pytestmark = [
+    pytest.mark.xdist_group("postgresql"),  # one worker, one server
     pytest.mark.postgresql,
     pytest.mark.skipif(
         not (program("initdb") and program("postgres")), reason="no PostgreSQL; on Debian: apt-get install postgresql"

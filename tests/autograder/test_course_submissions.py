@@ -92,6 +92,10 @@ SUBMISSIONS: dict[str, tuple[Change, str, int]] = {
 """Learner -> what happened to the notebook, under which name it was handed in, and how many answers are lost by it."""
 
 
+# One worker makes the graded course that all of these tests look at.
+pytestmark = pytest.mark.xdist_group("submissions")
+
+
 @pytest.fixture(scope="module")
 def graded(
     _released_once: Path, two_exercises: list[Exercise], nbgrader, tmp_path_factory: pytest.TempPathFactory

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autograder import Exercise, evaluate, exercises
+from autograder.checking import diagnosis
 from autograder.checking.diagnosis import agrees
 
 MISTAKES = [
@@ -129,3 +130,17 @@ def test_a_wrong_product_that_raises_is_named_by_its_values_on_square_matrices()
     assert result.verdict == "raised"
     assert result.mistakes == ("W2_not_transposed",)
     assert "ValueError" in result.message
+
+
+def test_three_mistakes_are_named_and_the_search_for_them_ends() -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == "05.backprop_batch")
+    names = ("forgot_mean", "dW2_transposed", "db1_not_summed")
+    assert evaluate(exercise.id, exercise.answer(*names), seed=2).mistakes == names
+
+
+def test_the_search_for_three_mistakes_stops_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == "05.backprop_batch")
+    monkeypatch.setattr(diagnosis, "TRIPLE_SECONDS", 0.0)
+    names = ("forgot_mean", "dW2_transposed", "db1_not_summed")
+    assert evaluate(exercise.id, exercise.answer(*names), seed=2).mistakes == ()
+    assert evaluate(exercise.id, exercise.answer(*names[:2]), seed=2).mistakes == names[:2]

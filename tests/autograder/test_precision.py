@@ -16,6 +16,9 @@ from autograder.exercises.model import apply, needs
 GRADIENTS = [exercise for exercise in exercises() if exercise.loss is not None]
 BY_GRADIENT = pytest.mark.parametrize("exercise", GRADIENTS, ids=lambda exercise: exercise.id)
 
+QUARTICS = {"00.polynomial", "01.power_of_line"}
+"""Five points are exact for polynomials of degree 4 and below: there the stencil is the derivative, up to round-off."""
+
 STENCILS = {
     "forward": {0: -1.0, 1: 1.0},
     "central": {-1: -1 / 2, 1: 1 / 2},
@@ -98,6 +101,9 @@ def test_the_reference_agrees_with_the_central_difference_of_its_loss(exercise: 
 )
 def test_a_finite_difference_is_told_from_a_formula(exercise: Exercise, stencil: str, step: float) -> None:
     answer = _numerical_answer(exercise, stencil, step)
+    if stencil == "five points" and exercise.id in QUARTICS:
+        assert evaluate(exercise.id, answer, seed=0).verdict in ("numerical", "correct")
+        return
     for seed in range(5):
         result = evaluate(exercise.id, answer, seed)
         assert result.verdict == "numerical", f"seed {seed}\n{result.to_text()}"

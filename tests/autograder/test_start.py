@@ -122,6 +122,7 @@ def test_without_a_port_a_free_one_is_chosen(lessons: Path, own_home: Path) -> N
     with contextlib.ExitStack() as stack:
         # Whether or not something else holds Jupyter's usual port, from here on it is taken.
         usual = stack.enter_context(socket.socket())
+        usual.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):
             usual.bind((starting.HOST, 8888))
             usual.listen()

@@ -292,3 +292,57 @@ def test_the_same_seed_gives_the_same_result() -> None:
 
 def _filled_reference(*inputs: Any) -> Any:
     return [value * 1.5 for value in REFERENCE(*inputs)]
+
+
+def test_samples_taken_in_random_order_are_no_other_answer() -> None:
+    def answer(X, Y, *parameters):  # type: ignore[no-untyped-def]
+        order = np.random.default_rng().permutation(len(X))
+        return REFERENCE(X[order], Y[order], *parameters)
+
+    for seed in range(20):
+        assert evaluate(BATCH, answer, seed).verdict == "correct"
+
+
+def test_other_names_in_a_dictionary_are_no_answer_to_judge() -> None:
+    def answer(*inputs: Any) -> dict[str, Any]:
+        named = dict(zip(("dW1", "db1", "dW2", "db2"), REFERENCE(*inputs), strict=True))
+        return named | {"A1": None, "dZ2": "later", "Z1": [1, [2]], "dA2": np.ones(7)}
+
+    assert evaluate(BATCH, answer, seed=1).verdict == "correct"
+
+
+def test_what_an_answer_sets_in_numpy_stays_in_the_answer() -> None:
+    def answer(*inputs: Any) -> Any:
+        np.seterr(all="raise")
+        return REFERENCE(*inputs)
+
+    before = np.geterr()
+    with np.errstate(all="raise"):
+        for exercise in exercises():
+            assert evaluate(exercise.id, exercise.reference, seed=1).verdict == "correct"
+    evaluate(BATCH, answer)
+    assert np.geterr() == before
+
+
+def test_a_number_reaches_the_answer_as_a_number() -> None:
+    kinds = []
+
+    def answer(dW, db, W, b, strength):  # type: ignore[no-untyped-def]
+        kinds.append(type(strength))
+        return dW + strength * W, db
+
+    assert evaluate("05.weight_decay", answer).verdict == "correct"
+    assert set(kinds) == {float}
+
+
+@pytest.mark.parametrize("exercise", [e for e in exercises() if e.loss is None], ids=lambda exercise: exercise.id)
+def test_a_value_with_a_step_in_single_precision_is_right(exercise: Exercise) -> None:
+    def rounded(value: Any) -> Any:
+        return [rounded(item) for item in value] if isinstance(value, list) else np.asarray(value) * (1 + 6e-8)
+
+    def answer(*inputs: Any) -> Any:
+        values = exercise.reference(*inputs)
+        return [rounded(value) for value in values] if len(exercise.returns) > 1 else rounded(values)
+
+    for seed in range(10):
+        assert evaluate(exercise.id, answer, seed).verdict == "correct"

@@ -139,3 +139,11 @@ def test_an_explorer_survives_the_ends_of_its_sliders(explorer: Callable[[], Any
             for end in (slider.min, slider.max):
                 slider.value = end
                 assert "nan" not in box.children[2].value
+
+
+def test_a_lessons_own_picture_carries_its_text_and_is_shown_once() -> None:
+    figure, axes = plt.subplots()
+    axes.plot([0, 1], [0, 1])
+    html = widgets.picture(figure, 'A line that rises from "0" to 1.').data
+    assert 'alt="A line that rises from &quot;0&quot; to 1."' in html
+    assert not plt.fignum_exists(figure.number)

@@ -27,7 +27,7 @@ def project() -> dict[str, Any]:
 
 def bounds(requirements: list[str]) -> dict[str, str]:
     """Name -> bound, with names as the package index compares them (PEP 503)."""
-    split = [re.fullmatch(r"([\w.-]+)(.*)", requirement) for requirement in requirements]
+    split = [re.fullmatch(r"([\w.-]+)(?:\[\w+\])?(.*)", requirement) for requirement in requirements]
     return {re.sub(r"[-_.]+", "-", match[1]).lower(): match[2] for match in split if match}
 
 
