@@ -43,10 +43,12 @@ def start(
     Raises
     ------
     CourseError
-        The folder holds no lessons or cannot be written, the port is taken, or these lessons are already open.
+        The folder holds no lessons or cannot be written, the first lesson is damaged, the port is taken, or these
+        lessons are already open.
     """
     lessons = find_lessons(lessons)
     page = first_lesson(lessons)
+    require_notebook(lessons / page)
     for folder in (lessons, lessons / page.parent):
         require_writable(folder)
     require_not_running(lessons)
@@ -123,6 +125,20 @@ def first_lesson(lessons: Path) -> Path:
             "folder that holds the lessons with --lessons."
         )
     return Path(names[0], f"{names[0]}.ipynb")
+
+
+def require_notebook(path: Path) -> None:
+    """Refuse a notebook that JupyterLab could only answer with an error: cut off, emptied, or no notebook at all."""
+    import nbformat
+
+    try:
+        nbformat.validate(nbformat.read(path, as_version=nbformat.NO_CONVERT))
+    except Exception as error:  # nbformat and jsonschema raise errors of their own, with no common class
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        raise CourseError(
+            f"{path} is no notebook ({reason}). Move it away and put an intact copy in its place: `git checkout "
+            f"{path.name}` in its folder brings the released one back."
+        ) from None
 
 
 def require_writable(folder: Path) -> None:

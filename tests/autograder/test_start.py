@@ -166,6 +166,14 @@ def test_a_folder_without_lessons_is_refused(tmp_path: Path) -> None:
     assert "00_welcome/00_welcome.ipynb" in refused("--lessons", str(tmp_path)).stderr
 
 
+@pytest.mark.parametrize("damaged", ["", "{ this is no JSON", "[]", '{"cells": 3}', EMPTY_NOTEBOOK[:40]])
+def test_a_damaged_first_lesson_is_refused_and_left_as_it_is(lessons: Path, damaged: str) -> None:
+    notebook = lessons / "00_welcome" / "00_welcome.ipynb"
+    notebook.write_text(damaged)
+    assert "is no notebook" in refused("--lessons", str(lessons)).stderr
+    assert notebook.read_text() == damaged
+
+
 def test_lessons_are_found_here_before_those_beside_the_package(
     lessons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
