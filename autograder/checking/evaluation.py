@@ -72,7 +72,7 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     if _is_unwritten(answer, runs):
         return replace(blank, message=_not_attempted(exercise))
     if (exception := runs[-1].exception) is not None:
-        return _raised(exercise, answer, cases[len(runs) - 1], exception, blank)
+        return _raised(exercise, answer, cases[len(runs) - 1], exception, blank, follow_through)
 
     trials = [Trial.of(exercise, case) for case in cases]
     try:
@@ -133,12 +133,17 @@ def _not_attempted(exercise: Exercise) -> str:
 
 
 def _raised(
-    exercise: Exercise, answer: Callable[..., Any], case: Environment, exception: BaseException, blank: CheckResult
+    exercise: Exercise,
+    answer: Callable[..., Any],
+    case: Environment,
+    exception: BaseException,
+    blank: CheckResult,
+    follow_through: bool,
 ) -> CheckResult:
     """The result for a function that raised.
 
     A product of matrices in the wrong order raises where sizes differ. On square matrices it gives values, and those
-    tell which mistake it is.
+    tell which mistake it is. It is one wrong step like any other, and costs no more.
     """
     arguments = exercise.arguments(case)
     result = replace(blank, verdict="raised", message=told(exception, answer, arguments))
@@ -152,7 +157,18 @@ def _raised(
     except Unusable:
         return result
     found = [names for names in explain(exercise, squares, given) if run(exercise.answer(*names), arguments).exception]
-    return findings.diagnosed(exercise, case, found, result) if found else result
+    if not found:
+        return result
+    return findings.diagnosed(
+        exercise,
+        case,
+        found,
+        replace(
+            result,
+            message=f"{result.message} On square matrices, where any order of a product has a value, it runs.",
+            score=marks.with_follow_through(exercise, found) if follow_through else 0,
+        ),
+    )
 
 
 def _read(trial: Trial, returned: Any) -> Environment:

@@ -126,10 +126,16 @@ def test_two_mistakes_are_told_in_the_order_of_the_derivation_with_the_rows_they
 
 
 def test_a_wrong_product_that_raises_is_named_by_its_values_on_square_matrices() -> None:
-    result = evaluate("05.hidden_delta", lambda W2, dz2, z1: (W2 @ dz2) * np.exp(-z1) / (1 + np.exp(-z1)) ** 2, seed=3)
+    def answer(W2, dz2, z1):  # type: ignore[no-untyped-def]
+        return (W2 @ dz2) * np.exp(-z1) / (1 + np.exp(-z1)) ** 2
+
+    result = evaluate("05.hidden_delta", answer, seed=3)
     assert result.verdict == "raised"
     assert result.mistakes == ("W2_not_transposed",)
     assert "ValueError" in result.message
+    # One of two steps is wrong, as with a mistake that does not raise.
+    assert (result.score, result.max_score) == (1.5, 3)
+    assert evaluate("05.hidden_delta", answer, seed=3, follow_through=False).score == 0
 
 
 def test_three_mistakes_are_named_and_the_search_for_them_ends() -> None:
