@@ -49,17 +49,20 @@ def record(result: CheckResult) -> None:
 
 
 def _best() -> dict[str, float]:
-    """The best score of every exercise attempted so far. Lines that cannot be read are passed over."""
+    """The best score of every exercise attempted so far. Lines that no check can have written are passed over."""
     file = _file()
+    points = {exercise.id: exercise.points for exercise in exercises()}
     best: dict[str, float] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file else []
-    except (OSError, UnicodeDecodeError):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file else []
+    except OSError:
         return best
     for line in lines:
         try:
             attempt = json.loads(line)
-            best[attempt["id"]] = max(float(attempt["score"]), best.get(attempt["id"], 0.0))
+            id, score = attempt["id"], float(attempt["score"])
+            if 0 <= score <= points[id]:
+                best[id] = max(score, best.get(id, 0.0))
         except (ValueError, KeyError, TypeError):
             continue
     return best

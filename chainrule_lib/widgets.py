@@ -356,11 +356,11 @@ def _draw_network(
         x, y = (a + 0.33 * (b - a) for a, b in zip(start, end, strict=True))
         axes.text(x, y, edge_label(name, index), ha="center", va="center", fontsize=9, bbox=_LABEL_BOX, zorder=2)
     x1, x2 = values.cache.As[0]
-    for place, text in (((0.0, 1.0), f"x1\n{x1:.2f}"), ((0.0, 0.0), f"x2\n{x2:.2f}")):
+    for place, text in (((0.0, 1.0), f"x[0]\n{x1:.2f}"), ((0.0, 0.0), f"x[1]\n{x2:.2f}")):
         _draw_unit(axes, place, text, "square")
     for k, i, place in ((1, 0, (1.0, 1.0)), (1, 1, (1.0, 0.0)), (2, 0, (2.0, 0.5))):
         z, a = values.cache.Zs[k - 1][i], values.cache.As[k][i]
-        _draw_unit(axes, place, f"z{k} {z:.3f}\na{k} {a:.3f}", "round")
+        _draw_unit(axes, place, f"z{k}[{i}] {z:.3f}\na{k}[{i}] {a:.3f}", "round")
         axes.text(place[0], place[1] - 0.2, edge_label(f"b{k}", (i,)), ha="center", va="top", fontsize=9)
     return figure
 
@@ -384,7 +384,7 @@ def _forward_view(x1: float, x2: float) -> View:
     )
     rows = []
     for i in range(2):
-        rows.append((f"z1[{i}] = {W1[i, 0]:g}·x1 + {W1[i, 1]:g}·x2 + {b1[i]:g}", _number(z1[i])))
+        rows.append((f"z1[{i}] = {W1[i, 0]:g}·x[0] + {W1[i, 1]:g}·x[1] + {b1[i]:g}", _number(z1[i])))
         rows.append((f"a1[{i}] = σ(z1[{i}])", _number(a1[i])))
     rows.append((f"z2 = {W2[0, 0]:g}·a1[0] + {W2[0, 1]:g}·a1[1] + {b2[0]:g}", _number(z2[0])))
     rows.append(("a2 = σ(z2)", _number(a2[0])))
@@ -405,14 +405,16 @@ def forward_explorer() -> Any:
     Returns:
         An ipywidgets box with a slider for each of the two inputs.
     """
-    return _explorer([_slider("x1", 0.5, -2, 2, 0.1), _slider("x2", 0.3, -2, 2, 0.1)], _forward_view)
+    return _explorer([_slider("x[0]", 0.5, -2, 2, 0.1), _slider("x[1]", 0.3, -2, 2, 0.1)], _forward_view)
 
 
 def _backprop_view(x1: float, x2: float, y: float) -> View:
     values = network_values(x1, x2, y)
     figure = _draw_network(
         values,
-        lambda name, index: f"{values.parameters[name][index]:+.1f}\nd{name} {values.gradients[name][index]:+.4f}",
+        lambda name, index: (
+            f"{values.parameters[name][index]:+.1f}\n{_entry(f'd{name}', index)} {values.gradients[name][index]:+.4f}"
+        ),
         values.gradients,
     )
     rows = []
@@ -447,5 +449,9 @@ def backprop_explorer() -> Any:
     Returns:
         An ipywidgets box with sliders for the two inputs and the target.
     """
-    controls = [_slider("x1", 0.5, -2, 2, 0.1), _slider("x2", 0.3, -2, 2, 0.1), _slider("target y", 0.5, 0, 1, 0.05)]
+    controls = [
+        _slider("x[0]", 0.5, -2, 2, 0.1),
+        _slider("x[1]", 0.3, -2, 2, 0.1),
+        _slider("target y", 0.5, 0, 1, 0.05),
+    ]
     return _explorer(controls, _backprop_view)

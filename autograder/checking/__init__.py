@@ -32,5 +32,5 @@ def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:
     result = evaluate(id, answer, follow_through=follow_through)
     progress.record(result)
     if "ipykernel" not in sys.modules:
-        print(result.to_text())
+        print(result.to_text().encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     return result

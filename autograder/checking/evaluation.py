@@ -10,7 +10,7 @@ import contextlib
 import dis
 import inspect
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,8 @@ from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, first_wrong
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, run, told
-from autograder.checking.values import Unusable, read_answer
+from autograder.checking.values import Unusable, leaves, read_answer
+from autograder.errors import CourseError
 from autograder.exercises import find
 from autograder.exercises.model import Environment, Exercise
 
@@ -34,8 +35,8 @@ MESSAGES: dict[Verdict, str] = {
     "not finite": "There is a nan or an infinity where a number should be: look for a division by zero, the logarithm "
     "of 0, or an exponential that overflows.",
     "numerical": "The values are close, but not as close as a formula comes: an analytic gradient agrees to about 14 "
-    "digits. A finite difference looks like this (and so does a small constant added on the way, as in log(p + "
-    "1e-12)). Here the derivative itself is asked for, written as a formula.",
+    "digits. A finite difference looks like this (and so does a step in single precision, or a small constant added on "
+    "the way, as in log(p + 1e-12)). Here the derivative itself is asked for, written as a formula.",
 }
 
 STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
@@ -57,10 +58,10 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     Raises
     ------
     CourseError
-        There is no such exercise.
+        There is no such exercise, or the seed is no whole number from 0 up.
     """
     exercise = find(id)
-    seed = secrets.randbits(32) if seed is None else seed
+    seed = secrets.randbits(32) if seed is None else _seed(seed)
     blank = CheckResult(exercise.id, exercise.title, 0, exercise.points, "not attempted", "", seed)
     if problem := _uncallable(exercise, answer, blank):
         return problem
@@ -71,15 +72,26 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     blank = replace(blank, printed=runs[0].printed, warned=warned)
     if _is_unwritten(answer, runs):
         return replace(blank, message=_not_attempted(exercise))
-    if (exception := runs[-1].exception) is not None:
-        return _raised(exercise, answer, cases[len(runs) - 1], exception, blank, follow_through)
+    if runs[-1].exception is not None:
+        return _raised(exercise, answer, cases, runs, blank, follow_through)
 
     trials = [Trial.of(exercise, case) for case in cases]
     try:
-        given = [_read(trial, each.returned) for trial, each in zip(trials, runs, strict=True)]
+        first, second, *given = (
+            _read(trial, each.returned) for trial, each in zip((trials[0], trials[0], *trials), runs, strict=True)
+        )
     except Unusable as problem:
         return replace(blank, verdict="wrong shape", message=f"Your function returned {problem}")
-    return _judged(trials, given, _side_effects(trials[0], answer, runs), blank, follow_through)
+    changed = tuple(dict.fromkeys(name for each in runs for name in each.changed))
+    steady = trials[0].same(first, second) and trials[0].same(second, given[0])
+    return _judged(trials, given, _SideEffects(changed, steady), blank, follow_through)
+
+
+def _seed(seed: Any) -> int:
+    """A seed as the whole number it has to be."""
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise CourseError(f"The seed is {seed!r}; expected a whole number from 0 up, such as a result's own .seed.")
+    return int(seed)
 
 
 def _uncallable(exercise: Exercise, answer: Any, blank: CheckResult) -> CheckResult | None:
@@ -94,26 +106,29 @@ def _uncallable(exercise: Exercise, answer: Any, blank: CheckResult) -> CheckRes
         )
         return replace(blank, verdict="wrong shape", message=message)
     try:
-        signature = inspect.signature(answer)
-    except (TypeError, ValueError):  # some callables written in C do not tell
+        parameters = inspect.signature(answer)
+    except Exception:  # some callables written in C do not tell, and a learner's own may raise anything
         return None
     try:
-        signature.bind(*exercise.inputs)
+        parameters.bind(*exercise.inputs)
     except TypeError:
-        asked = ", ".join(exercise.inputs)
+        taken, asked = ", ".join(parameters.parameters) or "nothing", ", ".join(exercise.inputs)
         message = (
-            f"Your function takes {signature}; it is called with {len(exercise.inputs)} "
-            f"argument{'s' * (len(exercise.inputs) > 1)}: ({asked})."
+            f"Your function takes {taken}; it is called with {len(exercise.inputs)} "
+            f"argument{'s' * (len(exercise.inputs) > 1)}: {asked}."
         )
         return replace(blank, verdict="raised", message=message)
     return None
 
 
 def _runs(exercise: Exercise, answer: Callable[..., Any], cases: Sequence[Environment]) -> list[Run]:
-    """A run on every case, or up to the first that raises: what hangs or fails once is not tried again."""
+    """A run on every case, or up to the first that raises: what hangs or fails once is not tried again.
+
+    The first case comes three times in a row, so that what is added up from call to call fits in shape and shows.
+    """
     runs: list[Run] = []
-    for case in cases:
-        runs.append(run(answer, exercise.arguments(case)))
+    for case in (cases[0], cases[0], *cases):
+        runs.append(run(answer, exercise.arguments(case), exercise.returns))
         if runs[-1].exception is not None:
             break
     return runs
@@ -135,24 +150,28 @@ def _not_attempted(exercise: Exercise) -> str:
 def _raised(
     exercise: Exercise,
     answer: Callable[..., Any],
-    case: Environment,
-    exception: BaseException,
+    cases: Sequence[Environment],
+    runs: Sequence[Run],
     blank: CheckResult,
     follow_through: bool,
 ) -> CheckResult:
-    """The result for a function that raised.
+    """The result for a function that raised in the last of these runs.
 
     A product of matrices in the wrong order raises where sizes differ. On square matrices it gives values, and those
     tell which mistake it is. It is one wrong step like any other, and costs no more.
     """
+    exception = runs[-1].exception
+    assert exception is not None
+    case = cases[max(0, len(runs) - 3)]  # the first case is run three times
     arguments = exercise.arguments(case)
     result = replace(blank, verdict="raised", message=told(exception, answer, arguments))
-    if not isinstance(exception, ValueError):
+    if not isinstance(exception, ValueError | IndexError):
         return result
     squares = exercise.cases(blank.seed, count=2, square=True)
     try:
         given = [
-            _read(Trial.of(exercise, square), run(answer, exercise.arguments(square)).returned) for square in squares
+            _read(Trial.of(exercise, square), run(answer, exercise.arguments(square), exercise.returns).returned)
+            for square in squares
         ]
     except Unusable:
         return result
@@ -176,7 +195,7 @@ def _read(trial: Trial, returned: Any) -> Environment:
     exercise = trial.exercise
     given = read_answer(returned, exercise.returns, [trial.expected[name] for name in exercise.returns])
     for step in exercise.steps:
-        if isinstance(returned, Mapping) and step.name in returned and step.name not in given:
+        if isinstance(returned, dict) and step.name in returned and step.name not in given:
             # What is not asked for may be anything of the same name; it is used only where it fits.
             with contextlib.suppress(Unusable):
                 given |= read_answer({step.name: returned[step.name]}, [step.name], [trial.derived[step.name]])
@@ -195,8 +214,8 @@ class _SideEffects:
         found = []
         if self.changed:
             found.append(
-                f"Your function changes its input {' and '.join(self.changed)}. Whoever calls it still needs the old "
-                "values: work on a copy (`x = x.copy()`), or write `x = x - ...` instead of `x -= ...`."
+                f"Your function changes what it is given: {', '.join(self.changed)}. Whoever calls it still needs the "
+                "old values: work on a copy (`x = x.copy()`), or write `x = x - ...` instead of `x -= ...`."
             )
         if not self.steady:
             found.append(
@@ -204,20 +223,6 @@ class _SideEffects:
                 "to call, such as a global variable or a list as default argument?"
             )
         return tuple(found)
-
-
-def _side_effects(trial: Trial, answer: Callable[..., Any], runs: Sequence[Run]) -> _SideEffects:
-    """The side effects of an answer, found by calling it twice more on the first case.
-
-    The two calls follow each other, so that what is added up from call to call fits in shape and shows.
-    """
-    again = [run(answer, trial.exercise.arguments(trial.case)) for _ in range(2)]
-    try:
-        first, second, third = (_read(trial, each.returned) for each in (runs[0], *again))
-        steady = trial.same(first, second) and trial.same(second, third)
-    except Unusable:
-        steady = False
-    return _SideEffects(tuple(dict.fromkeys(name for each in runs for name in each.changed)), steady)
 
 
 def _judged(
@@ -243,20 +248,26 @@ def _judged(
     cases = [trial.case for trial in trials]
     if found := explain(exercise, cases, given):
         result = replace(result, verdict=_verdict(compared, close=False))
-        if follow_through and effects.steady:
+        if follow_through and effects.steady and not _is_constant(given):
             result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
         return findings.diagnosed(exercise, cases[0], found, result)
 
     verdict = _verdict(compared, close=_is_close(exercise, compared))
     result = replace(result, verdict=verdict, message=MESSAGES[verdict])
     if verdict == "numerical":
-        return result
+        return replace(result, score=0)
     causes = (first_wrong(exercise, case, values) for case, values in zip(cases, given, strict=True))
     return replace(
         result,
         first_wrong=next(filter(None, causes), ""),
         observations=result.observations + findings.observations(trials, compared),
     )
+
+
+def _is_constant(given: Sequence[Environment]) -> bool:
+    """Whether an answer is one and the same number in every entry of every case: then no step of it was ever taken."""
+    entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
+    return len(np.unique(np.concatenate(entries))) == 1
 
 
 def _right_values(exercise: Exercise, compared: findings.Compared) -> set[str]:
@@ -273,9 +284,14 @@ def _right(exercise: Exercise, effects: _SideEffects, result: CheckResult) -> Ch
         return replace(
             result,
             verdict="mutates its input",
-            score=marks.for_changed_inputs(exercise),
-            message=f"The values are right, but the input {' and '.join(effects.changed)} is changed on the way.",
+            score=marks.with_side_effect(exercise),
+            message=f"The values are right, but on the way {', '.join(effects.changed)} changed.",
         )
+    if exercise.quiet and result.warned:
+        message = (
+            "The values are right, but numpy warned on the way: this exercise asks for a form that never overflows."
+        )
+        return replace(result, verdict="wrong", score=marks.with_side_effect(exercise), message=message)
     return replace(result, verdict="correct", message="Everything is right.")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from autograder.checking import precision
 from autograder.checking.comparison import Comparison, Trial
 from autograder.checking.diagnosis import Explanation, rows
-from autograder.checking.observations import observe, sizes_of
+from autograder.checking.observations import exchanged, observe, sizes_of
 from autograder.checking.result import CheckResult, Explained, Line, Part
 from autograder.exercises.model import Environment, Exercise, needs
 
@@ -63,7 +63,7 @@ def diagnosed(exercise: Exercise, case: Environment, found: Sequence[Explanation
     explained = tuple(tuple(_explained(exercise, name, case) for name in names) for names in found)
     count = {1: "One wrong step gives", 2: "Two wrong steps give"}.get(len(found[0]), "Three wrong steps give")
     ways = f", in one of {len(found)} ways" if len(found) > 1 else ""
-    sentence = f"{count} exactly your values{ways}."
+    sentence = f"{count} exactly {'the same' if result.verdict == 'raised' else 'your values'}{ways}."
     return replace(
         result,
         message=f"{result.message} {sentence}".strip(),
@@ -94,13 +94,18 @@ def _lines(exercise: Exercise, wrong: set[str]) -> tuple[Line, ...]:
 def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]:
     """What can be said about the wrong arrays of an unexplained answer; the same statement once for all it is true
     of."""
+    wrong = [
+        leaf
+        for leaf in compared[0]
+        if all(leaf in case and case[leaf].finite for case in compared)
+        and not all(case[leaf].exact for case in compared)
+    ]
+    pairs = [{leaf: (case[leaf].given, case[leaf].right) for leaf in wrong} for case in compared]
+    if statement := exchanged(wrong, pairs):
+        return (statement,)
     sizes = [sizes_of(trial.case) for trial in trials]
     found: dict[str, list[str]] = {}
-    for leaf in compared[0]:
-        if all(leaf in comparison for comparison in compared):
-            cases = [comparison[leaf] for comparison in compared]
-            if not all(part.exact for part in cases) and all(part.finite for part in cases):
-                statement = observe([(part.given, part.right) for part in cases], sizes)
-                found.setdefault(statement, []).append(leaf)
+    for leaf in wrong:
+        found.setdefault(observe([case[leaf] for case in pairs], sizes), []).append(leaf)
     found.pop("", None)
     return tuple(f"{', '.join(names)}: {statement}" for statement, names in found.items())

@@ -11,17 +11,23 @@ from collections.abc import Iterable, Sequence
 
 from autograder.exercises.model import Exercise, needs
 
-MUTATION_SHARE = 0.5
-"""What right values are worth from a function that changes its inputs: right once, wrong at the next call."""
+SIDE_EFFECT_SHARE = 0.5
+"""What right values are worth from a function that changes its inputs (right once, wrong at the next call), or that
+overflows on the way where the exercise is to avoid that."""
 
 
 def for_right_values(exercise: Exercise, right: Iterable[str]) -> float:
-    """Points for returned values that are right: a right value proves every step that it rests on."""
+    """Points for returned values that are right: a right value proves every step that it rests on.
+
+    It proves no other returned value, which is there to be seen: one that is wrong beside it was not what it rests on.
+    """
+    right = set(right)
     proven = set(right)
     for step in reversed(exercise.steps):
         if step.name in proven:
             proven.update(needs(step.formula))
-    return _points(exercise, (step.name for step in exercise.steps if step.name in proven))
+    earned = proven - (set(exercise.returns) - right)
+    return _points(exercise, (step.name for step in exercise.steps if step.name in earned))
 
 
 def with_follow_through(exercise: Exercise, explanations: Sequence[tuple[str, ...]]) -> float:
@@ -32,9 +38,9 @@ def with_follow_through(exercise: Exercise, explanations: Sequence[tuple[str, ..
     )
 
 
-def for_changed_inputs(exercise: Exercise) -> float:
-    """Points for right values from a function that changes its inputs."""
-    return round(exercise.points * MUTATION_SHARE, 2)
+def with_side_effect(exercise: Exercise) -> float:
+    """Points for right values that come with what the exercise does not want."""
+    return round(exercise.points * SIDE_EFFECT_SHARE, 2)
 
 
 def _points(exercise: Exercise, steps: Iterable[str]) -> float:

@@ -6,12 +6,14 @@ the only wrong row. Nothing is guessed.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograder.checking.diagnosis import AGREE, agrees
+from autograder.checking.diagnosis import AGREE, EPS, agrees
 from autograder.checking.precision import size
 from autograder.checking.values import Array
 
@@ -43,6 +45,16 @@ def observe(pairs: Sequence[Pair], sizes: Sizes) -> str:
     return next(filter(None, statements), "")
 
 
+def exchanged(names: Sequence[str], cases: Sequence[Mapping[str, Pair]]) -> str:
+    """A statement about right arrays that were returned under each other's names; empty if there are none."""
+    found = [
+        f"{first} and {second}"
+        for first, second in itertools.combinations(names, 2)
+        if all(agrees(case[first][0], case[second][1]) and agrees(case[second][0], case[first][1]) for case in cases)
+    ]
+    return f"The values of {', '.join(found)} are right and have changed places." if found else ""
+
+
 def sizes_of(case: Mapping[str, Any]) -> dict[str, int]:
     """The sizes in a case's inputs, by description."""
     found: dict[str, int] = {}
@@ -70,6 +82,8 @@ def _factor(pairs: Sequence[Pair], sizes: Sizes) -> str:
     factors = [float(np.vdot(right, given) / max(float(np.vdot(right, right)), 1e-300)) for given, right in pairs]
     if not all(f and agrees(given, f * right) for f, (given, right) in zip(factors, pairs, strict=True)):
         return ""
+    if np.allclose(factors, 1, rtol=1e-3):
+        return f"right to about {-math.log10(max(abs(factor - 1) for factor in factors) + EPS):.0f} digits only."
     if np.allclose(factors, -1, rtol=1e-6):
         return "the right size and the wrong sign, in every entry."
     if np.allclose(factors, factors[0], rtol=1e-6):

@@ -10,6 +10,10 @@ derivation is evaluated a few times with its inputs and every step's value chang
 movement of a gradient shows what one rounding error a step does to it, conditioning included. ``SAFETY`` times that
 covers answers that take many small operations where the derivation takes one (a sum of n terms, written as a loop,
 rounds n times) and those that go another way round.
+
+What values cannot tell: a complex step (it is as exact as a formula), a difference of so high an order that only
+round-off is left of its error, and one that was rounded to single precision afterwards, where no case of the exercise
+is amplified (see ``Exercise.amplify``).
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ STEP = 1e-30
 
 SAFETY = 100.0
 """Roundings of one step's size that a right answer may add up; see the module's text."""
+
+SINGLE = float(np.finfo(np.float32).eps / np.finfo(float).eps)
+"""How much coarser the roundings of float32 are than those of float64."""
 
 VALUE = 1e-5
 """Relative tolerance of a value that is no gradient. No finite difference hides there, so a step in single precision
@@ -148,13 +155,12 @@ def size(array: Array) -> float:
 
 
 def coarseness(array: NDArray[Any]) -> float:
-    """How much coarser than float64 an answer's numbers are: 1, or the ratio of the roundings for lower precision.
+    """How much coarser than float64 an answer's numbers are: 1, or ``SINGLE`` for single precision.
 
-    Numbers that are all exact in float32 were computed in it, whatever type they arrive in (a list, say).
+    Numbers that are all exact in float32 were computed in it, whatever type they arrive in (a list, say). Half
+    precision gets no more: its three digits would let wrong answers pass.
     """
-    eps = float(np.finfo(float).eps)
     if array.dtype.kind == "f" and array.dtype.itemsize < 8:
-        return float(np.finfo(array.dtype).eps) / eps
-    with np.errstate(over="ignore", invalid="ignore"):
-        exact = array.size > 0 and np.array_equal(array.astype(np.float32).astype(float), array, equal_nan=True)
-    return float(np.finfo(np.float32).eps) / eps if exact and np.any(array != np.round(array)) else 1.0
+        return SINGLE
+    exact = array.size > 0 and np.array_equal(array.astype(np.float32).astype(float), array, equal_nan=True)
+    return SINGLE if exact and np.any(array != np.round(array)) else 1.0

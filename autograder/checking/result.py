@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 from autograder.checking.values import Array
 from autograder.feedback import html, text
@@ -50,6 +53,17 @@ class Explained:
     step: str
     explanation: str
     rows: tuple[str, ...]
+
+
+def _plain(value: Any) -> Any:
+    """Lists, dictionaries, texts and finite numbers only."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
@@ -99,11 +113,8 @@ class CheckResult:
         return html.render(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain data that ``json.dumps`` takes."""
-        data = asdict(self)
-        for part in data["parts"]:
-            part["signed"] = None if part["signed"] is None else part["signed"].tolist()
-        return data
+        """The result as plain data that every JSON reader takes: a number that is not finite becomes its name."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     def __repr__(self) -> str:
         """The number of points: nbgrader reads a cell's text result as partial credit."""

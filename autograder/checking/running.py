@@ -6,7 +6,7 @@ import contextlib
 import io
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +29,25 @@ class Run:
     warned: tuple[str, ...] = ()
 
 
-class _Printed(io.StringIO):
-    """Keeps the beginning of what is printed and drops the rest, however much there is."""
+class _Printed(io.TextIOBase):
+    """Keeps the beginning of what is printed and drops the rest, however much there is, whoever closes it."""
+
+    def __init__(self) -> None:
+        self.kept = ""
 
     def write(self, text: str) -> int:
-        if (room := PRINTED - self.tell()) > 0:
-            super().write(text[:room])
+        self.kept += text[: PRINTED - len(self.kept)]
         return len(text)
 
+    def close(self) -> None:
+        pass
 
-def run(answer: Callable[..., Any], case: Mapping[str, Any]) -> Run:
-    """Call ``answer`` with copies of a case's inputs, by position."""
+
+def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str] = ()) -> Run:
+    """Call ``answer`` with copies of a case's inputs, by position.
+
+    ``names`` are the values asked for: an object that has them as attributes is read at once.
+    """
     inputs = {name: copied(value) for name, value in case.items()}
     printed = _Printed()
     returned, exception = None, None
@@ -52,25 +60,34 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any]) -> Run:
         warnings.simplefilter("always")
         try:
             # Copied at once, before the next call can change it, and within the guard: looking at it may raise as well.
-            returned = _kept(answer(*inputs.values()))
+            returned = _kept(answer(*inputs.values()), names)
         except BaseException as error:  # a learner's function may raise SystemExit, and Stop gives KeyboardInterrupt
             exception = error
     return Run(
         returned=returned,
         exception=exception,
         changed=tuple(name for name in case if not same(case[name], inputs[name])),
-        printed=printed.getvalue(),
-        warned=tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in warned)),
+        printed=_clean(printed.kept),
+        warned=tuple(dict.fromkeys(_clean(f"{w.category.__name__}: {w.message}") for w in warned)),
     )
 
 
-def _kept(returned: Any) -> Any:
-    """Lists, tuples, dictionaries and arrays copied, so that a later call cannot change what this one gave."""
-    if isinstance(returned, dict):
-        return {name: _kept(value) for name, value in returned.items()}
+def _kept(returned: Any, names: Sequence[str] = ()) -> Any:
+    """What was returned as plain lists, tuples, dictionaries and arrays of its own, which no later call can change."""
+    if isinstance(returned, Mapping):
+        return {name: _kept(returned[name]) for name in list(returned)}
     if type(returned) in (list, tuple):
         return type(returned)(_kept(value) for value in returned)
-    return np.array(returned) if isinstance(returned, np.ndarray) else returned
+    if hasattr(returned, "__array__"):
+        return np.array(returned)
+    if names and all(hasattr(returned, name) for name in names):
+        return {name: _kept(getattr(returned, name)) for name in names}
+    return returned
+
+
+def _clean(text: str) -> str:
+    """Text that every file and page can hold: without lone surrogates and control characters."""
+    return "".join(c for c in text.encode("utf-8", "replace").decode() if c.isprintable() or c in "\n\t")
 
 
 def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str, Any]) -> str:
@@ -80,10 +97,18 @@ def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str
             "Your function was stopped while it was still running. Is there a loop that never ends, "
             "such as a `while` whose condition stays true?"
         )
-    message = " ".join(str(exception).split())
+    message = " ".join(_said(exception).split())
     what = f"{type(exception).__name__}: {message}" if message else type(exception).__name__
     inputs = ", ".join(f"{name} ({described(value)})" for name, value in case.items())
     return f"Your function raised {what}{_where(exception, answer)}. It was called with {inputs}."
+
+
+def _said(exception: BaseException) -> str:
+    """An exception's own words; a learner's exception may fail even at that."""
+    try:
+        return _clean(str(exception))
+    except Exception:
+        return ""
 
 
 def _where(exception: BaseException, answer: Callable[..., Any]) -> str:

@@ -1,13 +1,13 @@
 """Values in and out of an answer: nested numbers copied, flattened and brought to the expected shape.
 
 A value is a number, an array, or a list of values (the weights of a network of any depth). What an answer returns is
-taken as generously as is harmless: lists for arrays, a dictionary or an object with the right names for a tuple,
+taken as generously as is harmless: lists for arrays, a dictionary with the right names for a tuple,
 ``(n, 1)`` or ``(1, n)`` for ``(n,)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,9 @@ def same(first: Any, second: Any) -> bool:
         return isinstance(second, list | tuple) and len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, np.ndarray):
         return isinstance(second, np.ndarray) and np.array_equal(first, second, equal_nan=True)
-    return first is second or bool(first == second)
+    if isinstance(first, float):
+        return isinstance(second, float) and first == second
+    return first is second
 
 
 def described(value: Any) -> str:
@@ -95,20 +97,20 @@ def read_answer(returned: Any, names: Sequence[str], templates: Sequence[Any]) -
 
 
 def _by_name(returned: Any, names: Sequence[str]) -> dict[str, Any] | None:
-    """The values of a dictionary, or of an object with attributes, by the names asked for."""
-    if isinstance(returned, Mapping):
-        if missing := [name for name in names if name not in returned]:
-            given = ", ".join(map(str, returned)) or "nothing"
-            raise Unusable(f"a dictionary without {', '.join(missing)}. It has {given}.")
-        return {name: returned[name] for name in names}
-    if not isinstance(returned, np.ndarray) and all(hasattr(returned, name) for name in names):
-        return {name: getattr(returned, name) for name in names}
-    return None
+    """The values of a dictionary by the names asked for."""
+    if not isinstance(returned, dict):
+        return None
+    if missing := [name for name in names if name not in returned]:
+        given = ", ".join(map(str, returned)) or "nothing"
+        raise Unusable(f"a dictionary without {', '.join(missing)}. It has {given}.")
+    return {name: returned[name] for name in names}
 
 
 def _in_order(returned: Any, names: Sequence[str], templates: Sequence[Any]) -> dict[str, Any]:
     """The values of a tuple, list or array, one for each name; a single one may also come bare."""
     if len(names) == 1:
+        if not isinstance(templates[0], list) and _several(returned, templates[0]):
+            raise Unusable(f"{len(returned)} values, where one is asked for: {names[0]}.")
         return {names[0]: returned[0] if _is_wrapped(returned, templates[0]) else returned}
     asked = ", ".join(names)
     if not isinstance(returned, list | tuple) and not (isinstance(returned, np.ndarray) and returned.ndim):
@@ -116,6 +118,11 @@ def _in_order(returned: Any, names: Sequence[str], templates: Sequence[Any]) -> 
     if len(returned) != len(names):
         raise Unusable(f"{len(returned)} values, where {len(names)} are asked for: {asked}.")
     return dict(zip(names, returned, strict=True))
+
+
+def _several(returned: Any, template: Any) -> bool:
+    """Whether several values came where one is asked for, which its shape cannot be read as."""
+    return type(returned) is tuple and len(returned) > 1 and len(returned) != (np.shape(template) or (1,))[0]
 
 
 def _is_wrapped(returned: Any, template: Any) -> bool:
@@ -158,7 +165,7 @@ def _numbers(value: Any, name: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind == "O":
             array = array.astype(float)
-    except Exception:
+    except BaseException:
         # Anything may stand in a learner's list, and its __array__ or __float__ may raise anything.
         raise Unusable(f"{_kind(value)} for {name}, which cannot be read as an array of numbers.") from None
     if array.dtype.kind == "c" and not np.any(array.imag):

@@ -16,23 +16,39 @@ Array = NDArray[np.float64]
 
 
 class Draw:
-    """A seeded source of sizes and arrays.
+    """A seeded source of sizes and arrays for one case of several.
 
     Parameters
     ----------
-    seed : anything ``numpy.random.default_rng`` takes
+    seed : anything ``numpy.random.default_rng`` takes; the same for all cases of a check
+    case : the number of the case, from 0; neighbouring cases differ in sizes and in signs
     square : make all sizes equal, to tell by value what different sizes show as a shape error
     """
 
-    def __init__(self, seed: int | Sequence[int], square: bool = False) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.square = square
+    def __init__(self, seed: int | Sequence[int], case: int = 0, square: bool = False) -> None:
+        shared, *others = np.random.SeedSequence(seed).spawn(case + 2)
+        self.rng = np.random.default_rng(others[case])
+        self._shared = np.random.default_rng(shared)
+        self._case = case
+        self._square = square
+        self._numbers = 0
 
     def sizes(self, count: int) -> list[int]:
-        """``count`` sizes, all different and from 2 up (all 3 with ``square``)."""
-        if self.square:
+        """``count`` sizes, all different and from 2 up (all 3 with ``square``); in the next case each is another."""
+        if self._square:
             return [3] * count
-        return [int(size) for size in self.rng.permutation(np.arange(2, max(7, count + 3)))[:count]]
+        pool = np.roll(self._shared.permutation(np.arange(2, max(7, count + 3))), self._case)
+        return [int(size) for size in pool[:count]]
+
+    def number(self, low: float, high: float) -> float:
+        """A number of either sign, between ``low`` and ``high`` in size.
+
+        Over four cases every number, and every product of two numbers, has each sign twice: no sign can be lost in all.
+        """
+        self._numbers += 1
+        pattern = (1, 2, 3)[self._numbers % 3]  # rows of a 4 x 4 Hadamard matrix
+        turned = bin(self._case & pattern).count("1") + int(self._shared.integers(2))
+        return float(self.rng.uniform(low, high)) * (-1) ** turned
 
     def uniform(self, low: float, high: float, *shape: int) -> Array:
         """Numbers between ``low`` and ``high``; a float without a shape."""

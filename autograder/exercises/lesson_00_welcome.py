@@ -16,7 +16,7 @@ def _entries(draw: Draw) -> Environment:
     """Between four and nine numbers of either sign, none of them near 0 or 1 in size, where powers of x coincide."""
     size = draw.integer(4, 9)
     sign = np.where(draw.uniform(0, 1, size) < 0.5, -1.0, 1.0)
-    return {"x": sign * draw.uniform(0.4, 0.9, size)}
+    return {"x": sign * draw.uniform(0.2, 0.9, size)}
 
 
 _SQUARE = Exercise(
@@ -110,7 +110,7 @@ _TWO_STEPS = Exercise(
                 ),
                 "doubled": (
                     lambda u: 2 * u,
-                    "This is twice u. Squaring multiplies u by itself; in Python that is `**`.",
+                    "This is twice u. Squaring multiplies u by itself, whatever u is.",
                 ),
                 "returned_u": (lambda u: u, "The second value is still u: the square is missing."),
                 "differentiated": (

@@ -54,13 +54,14 @@ _SLOPE_AT_A = (
 )
 
 
-def _number(draw: Draw, low: float, high: float) -> float:
-    """A number of either sign, between ``low`` and ``high`` in size."""
-    return float(draw.uniform(low, high) * draw.rng.choice((-1.0, 1.0)))
-
-
 def _two_links(
-    f: Function, df: Function, g: Function, dg: Function, outer: Mistakes, inner: Mistakes
+    f: Function,
+    df: Function,
+    g: Function,
+    dg: Function,
+    outer: Mistakes,
+    inner: Mistakes,
+    shares: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> tuple[Step, ...]:
     """The derivation of dy/dx for y = f(u), u = g(x), with the mistakes every chain of two links invites.
 
@@ -68,15 +69,17 @@ def _two_links(
     ----------
     f, df, g, dg : the outer and the inner function, each with its derivative
     outer, inner : further mistakes in dy/du and in du/dx, which depend on the functions
+    shares : of dy/du, du/dx and their product; small where the lesson gives the line
     """
     return (
         Step("u", lambda x: g(x), share=0),
-        Step("dy_du", lambda u: df(u), mistakes={"outer_at_x": (lambda x: df(x), _OUTER_AT_X), **outer}),
-        Step("du_dx", lambda x: dg(x), mistakes=inner),
+        Step("dy_du", lambda u: df(u), shares[0], {"outer_at_x": (lambda x: df(x), _OUTER_AT_X), **outer}),
+        Step("du_dx", lambda x: dg(x), shares[1], inner),
         Step(
             "dy_dx",
             lambda dy_du, du_dx: dy_du * du_dx,
-            mistakes={
+            shares[2],
+            {
                 "forgot_inner": (lambda dy_du: dy_du, _FORGOT_INNER),
                 "sum_of_derivatives": (lambda dy_du, du_dx: dy_du + du_dx, _SUM),
                 "composed_derivatives": (lambda du_dx: df(du_dx), _COMPOSED),
@@ -97,6 +100,7 @@ _POWER_OF_LINE = Exercise(
     loss=lambda x: (5 - 2 * x) ** 3,
     wrt={"dy_dx": "x"},
     steps=_two_links(
+        shares=(0.05, 1.0, 0.05),
         f=lambda u: u**3,
         df=lambda u: 3 * u**2,
         g=lambda x: 5 - 2 * x,
@@ -149,7 +153,7 @@ _SCALED_SINE = Exercise(
     function="wave_slope",
     inputs=("x",),
     returns=("dy_dx",),
-    draw=lambda draw: {"x": _number(draw, 0.52, 0.68)},
+    draw=lambda draw: {"x": draw.number(0.52, 0.68)},
     loss=lambda x: 5 * np.sin(3 * x**2),
     wrt={"dy_dx": "x"},
     steps=_two_links(
@@ -184,7 +188,8 @@ _SCALED_SINE = Exercise(
             ),
             "three_squared": (
                 lambda x: 18 * x,
-                "The 3 in front of x² is there twice. A constant factor is carried along once.",
+                "This is the derivative of (3x)². The square belongs to x alone, so the 3 in front of it is carried "
+                "along once.",
             ),
             "inner_exponent_kept": (
                 lambda x: 6 * x**2,
@@ -211,7 +216,7 @@ _MINUS_SIGNS = Exercise(
     inputs=("x",),
     returns=("dp_dx", "dq_dx", "dr_dx"),
     # One loss for all three: each function has its own copy of x, so that each derivative is taken by itself.
-    draw=lambda draw: (lambda x: {"x": x, "x_p": x, "x_q": x, "x_r": x})(_number(draw, 1.2, 1.8)),
+    draw=lambda draw: (lambda x: {"x": x, "x_p": x, "x_q": x, "x_r": x})(draw.number(1.2, 1.8)),
     loss=lambda x_p, x_q, x_r: np.exp(-x_p) + 1 / (1 + x_q**2) + (1 - x_r) ** 4,
     wrt={"dp_dx": "x_p", "dq_dx": "x_q", "dr_dx": "x_r"},
     steps=(
@@ -294,7 +299,7 @@ _EXPONENTIAL = Exercise(
     function="hump_slope",
     inputs=("x",),
     returns=("dy_dx",),
-    draw=lambda draw: {"x": _number(draw, 0.6, 1.4)},
+    draw=lambda draw: {"x": draw.number(0.6, 1.4)},
     loss=lambda x: np.exp(x - x**2),
     wrt={"dy_dx": "x"},
     steps=_two_links(
@@ -349,7 +354,7 @@ _THREE_LINKS = Exercise(
     function="three_link_slope",
     inputs=("x",),
     returns=("dy_dx",),
-    draw=lambda draw: {"x": _number(draw, 0.6, 1.3)},
+    draw=lambda draw: {"x": draw.number(0.6, 1.3)},
     loss=lambda x: np.log(2 + np.cos(x**2)),
     wrt={"dy_dx": "x"},
     steps=(
@@ -451,7 +456,7 @@ _NEURON = Exercise(
     function="neuron_slopes",
     inputs=("w", "x", "b"),
     returns=("da_dw", "da_dx", "da_db"),
-    draw=lambda draw: {"w": _number(draw, 0.4, 1.2), "x": _number(draw, 1.4, 2.2), "b": _number(draw, 0.3, 0.8)},
+    draw=lambda draw: {"w": draw.number(0.4, 1.2), "x": draw.number(1.4, 2.2), "b": draw.number(0.3, 0.8)},
     loss=lambda w, x, b: sigmoid(w * x + b),
     wrt={"da_dw": "w", "da_dx": "x", "da_db": "b"},
     steps=(
@@ -564,7 +569,7 @@ _POOL: tuple[tuple[Function, Function], ...] = (
 def _random_chain(draw: Draw) -> Environment:
     links = [_POOL[index] for index in draw.rng.permutation(len(_POOL))[: draw.integer(3, 6)]]
     functions, derivatives = zip(*links, strict=True)
-    return {"functions": list(functions), "derivatives": list(derivatives), "x": _number(draw, 0.3, 0.9)}
+    return {"functions": list(functions), "derivatives": list(derivatives), "x": draw.number(0.3, 0.9)}
 
 
 def _values(functions: Sequence[Function], x: Any) -> list[Any]:
@@ -680,9 +685,9 @@ _NEURON_LOSS = Exercise(
     inputs=("w", "b", "x", "y"),
     returns=("dw", "db"),
     draw=lambda draw: {
-        "w": _number(draw, 0.4, 1.2),
-        "b": _number(draw, 0.3, 0.8),
-        "x": _number(draw, 1.4, 2.2),
+        "w": draw.number(0.4, 1.2),
+        "b": draw.number(0.3, 0.8),
+        "x": draw.number(1.4, 2.2),
         "y": float(draw.uniform(0.1, 0.9)),
     },
     loss=lambda w, b, x, y: (sigmoid(w * x + b) - y) ** 2 / 2,

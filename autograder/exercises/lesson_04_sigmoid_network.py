@@ -95,6 +95,7 @@ _STABLE_SIGMOID = Exercise(
     inputs=("z",),
     returns=("a",),
     draw=_logits,
+    quiet=True,
     steps=(
         Step(
             "a",
@@ -232,12 +233,13 @@ _FORWARD_SAMPLE = Exercise(
         Step(
             "z1",
             lambda W1, x, b1: W1 @ x + b1,
+            share=0.1,  # given in the lesson
             mistakes={
                 "bias_1_left_out": (lambda W1, x: W1 @ x, _BIAS_1_LEFT_OUT),
                 "W1_transposed": (
                     lambda W1, x, b1: W1.T @ x + b1,
-                    "W1 has a row for every hidden unit and a column for every input. For a single x it multiplies "
-                    "from the left as it is, without a transpose.",
+                    "W1 has a row for every hidden unit and a column for every input. Which of the two has to meet the "
+                    "entries of x in the product?",
                 ),
                 "bias_1_for_every_input": (
                     lambda W1, x, b1: W1 @ x + len(x) * b1,
@@ -541,6 +543,7 @@ _CROSS_ENTROPY = Exercise(
     inputs=("Z", "Y"),
     returns=("losses",),
     draw=_wide_logits,
+    quiet=True,
     steps=(
         Step(
             "losses",
@@ -706,7 +709,7 @@ _LOCAL_DERIVATIVES = Exercise(
             mistakes={
                 "z1_for_a1": (
                     lambda z1: z1,
-                    "W2 multiplies a1 = σ(z1), not z1. The derivative is what the weight multiplies.",
+                    "The derivative is what the weight multiplies, and W2 does not multiply the pre-activations.",
                 ),
                 "weight_itself": (
                     lambda W2: W2,

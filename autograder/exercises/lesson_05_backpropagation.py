@@ -163,17 +163,19 @@ _OUTPUT_DELTA = Exercise(
         Step(
             "a2",
             lambda z2: sigmoid(z2),
-            share=0.5,
+            share=0.05,  # given in the lesson, as is the next step
             mistakes={
                 "output_without_sigmoid": (
                     lambda z2: z2,
-                    "The output is a2 = σ(z2), as in the article's code. Here z2 itself was taken for the output.",
+                    "The article's formula stops before the last activation; its code, and this exercise, go one "
+                    "step further.",
                 ),
             },
         ),
         Step(
             "da2",
             lambda a2, y: a2 - y,
+            share=0.05,
             mistakes={
                 "negated_error": (lambda a2, y: y - a2, _WRONG_SIGN),
                 "extra_factor_two": (lambda a2, y: 2 * (a2 - y), _LOST_HALF),
@@ -235,6 +237,11 @@ _OUTPUT_LAYER = Exercise(
                     lambda dz2, a1: np.outer(dz2, _slope(a1)),
                     "z2 depends on W2 through a1 itself. The derivative of σ in the hidden layer comes in later, on "
                     "the way to W1.",
+                ),
+                "elementwise_product": (
+                    lambda dz2, a1: dz2 * a1,
+                    "An elementwise product pairs each output with the one hidden unit of the same number. W2 joins "
+                    "every output with every hidden unit: how many numbers is that?",
                 ),
                 "dz2_squared": (
                     lambda dz2, a1: np.outer(dz2**2, a1),
@@ -358,7 +365,8 @@ _BACKPROP_SAMPLE = Exercise(
             mistakes={
                 "output_without_sigmoid": (
                     lambda z2: z2,
-                    "The output is a2 = σ(z2), as in the article's code. Here z2 itself was taken for the output.",
+                    "The article's formula stops before the last activation; its code, and this exercise, go one "
+                    "step further.",
                 ),
             },
         ),
@@ -398,7 +406,7 @@ _BACKPROP_SAMPLE = Exercise(
                 ),
                 "dW2_with_z1": (
                     lambda dz2, z1: np.outer(dz2, z1),
-                    "W2 multiplies a1 = σ(z1), not z1.",
+                    "W2 does not multiply the hidden pre-activations: something happens to them before they reach it.",
                 ),
             },
         ),
@@ -448,7 +456,7 @@ _BACKPROP_SAMPLE = Exercise(
         ),
     ),
     hints=(
-        "You have written every piece in the exercises before. Forward first, keep z1, a1, a2; then start at the loss.",
+        "You have written every piece in the exercises before. a1 and a2 are given; start at the loss.",
         "The order is dz2, then dW2 and db2, then da1, dz1, then dW1 and db1. Each line uses only earlier ones.",
         "`dz2 = (a2 - y) * a2 * (1 - a2)`, `dz1 = (W2.T @ dz2) * a1 * (1 - a1)`; each weight gradient is the outer "
         "product of its layer's dz with that layer's input.",
@@ -467,8 +475,8 @@ _BIAS_NOT_SUMMED = (
     "row per sample."
 )
 _BIAS_MEAN = (
-    "The mean over the batch is taken twice here: the 1/n of the loss is already in dZ. Sum over the rows instead of "
-    "averaging them."
+    "The mean over the batch is taken twice here: the 1/n of the loss is already in dZ, and everything after it "
+    "inherits it. How do the contributions of the rows come together then?"
 )
 _LAST_SAMPLE = (
     "Only the last sample of the batch arrives in this gradient. Is something assigned in a loop where it should be "
@@ -508,7 +516,8 @@ _BACKPROP_BATCH = Exercise(
             mistakes={
                 "hidden_without_sigmoid": (
                     lambda Z1: Z1,
-                    "The forward pass has no σ in the hidden layer: A1 is σ(Z1), not Z1.",
+                    "The forward pass goes through the hidden layer without its activation function: the network "
+                    "has become linear there.",
                 ),
                 "hidden_sigmoid_twice": (
                     lambda Z1: sigmoid(sigmoid(Z1)),
@@ -534,7 +543,8 @@ _BACKPROP_BATCH = Exercise(
             mistakes={
                 "output_without_sigmoid": (
                     lambda Z2: Z2,
-                    "The output is A2 = σ(Z2), as in the article's code. Here Z2 itself was taken for the output.",
+                    "The article's formula stops before the last activation; its code, and this exercise, go one "
+                    "step further.",
                 ),
                 "output_sigmoid_twice": (
                     lambda Z2: sigmoid(sigmoid(Z2)),
@@ -601,10 +611,13 @@ _BACKPROP_BATCH = Exercise(
                     "W2 multiplies the hidden activations A1. The gradient of a weight carries what that weight "
                     "multiplies.",
                 ),
-                "dW2_with_Z1": (lambda dZ2, Z1: dZ2.T @ Z1, "W2 multiplies A1 = σ(Z1), not Z1."),
+                "dW2_with_Z1": (
+                    lambda dZ2, Z1: dZ2.T @ Z1,
+                    "W2 does not multiply the hidden pre-activations: something happens to them before they reach it.",
+                ),
                 "dW2_from_dA2": (
                     lambda dA2, A1: dA2.T @ A1,
-                    "dW2 starts from the gradient of the pre-activation Z2; here it starts from that of the output A2.",
+                    "W2 acts before the output's σ. This gradient starts behind it, so a link of the chain is missing.",
                 ),
                 "dW2_last_sample": (lambda dZ2, A1: _last(dZ2).T @ A1, _LAST_SAMPLE),
                 "dW2_mean_twice": (lambda dZ2, A1: dZ2.T @ A1 / len(A1), _TWICE_1_N),
@@ -621,7 +634,8 @@ _BACKPROP_BATCH = Exercise(
                 "db2_last_sample": (lambda dZ2: dZ2[-1], _LAST_SAMPLE),
                 "db2_from_dA2": (
                     lambda dA2: dA2.sum(axis=0),
-                    "b2 is added to the pre-activation Z2: its gradient starts from dZ2, not from dA2.",
+                    "b2 is added before the output's σ. This gradient starts behind it, so a link of the chain is "
+                    "missing.",
                 ),
             },
         ),
@@ -631,8 +645,8 @@ _BACKPROP_BATCH = Exercise(
             mistakes={
                 "W2_transposed_for_rows": (
                     lambda dZ2, W2: dZ2 @ W2.T,
-                    "With samples in rows, Z2 = A1 W2ᵀ + b2 goes forward with the transpose, so the way back goes "
-                    "without it. Count the columns: dA1 needs one per hidden unit.",
+                    "The order of the factors is not that of the one-sample formula: here samples are rows. Count the "
+                    "columns: dA1 needs one per hidden unit, each a sum over the outputs.",
                 ),
                 "sent_back_dA2": (lambda dA2, W2: dA2 @ W2, _FROM_DA2),
                 "updated_W2_too_early": (lambda dZ2, W2, dW2: dZ2 @ (W2 - dW2), _USED_UPDATED),
@@ -665,7 +679,7 @@ _BACKPROP_BATCH = Exercise(
                 ),
                 "dW1_from_dA1": (
                     lambda dA1, X: dA1.T @ X,
-                    "dW1 starts from the gradient of the pre-activation Z1; here it starts from that of A1.",
+                    "W1 acts before the hidden σ. This gradient starts behind it, so a link of the chain is missing.",
                 ),
                 "dW1_last_sample": (lambda dZ1, X: _last(dZ1).T @ X, _LAST_SAMPLE),
                 "dW1_mean_twice": (lambda dZ1, X: dZ1.T @ X / len(X), _TWICE_1_N),
@@ -687,7 +701,8 @@ _BACKPROP_BATCH = Exercise(
                 ),
                 "db1_from_dA1": (
                     lambda dA1: dA1.sum(axis=0),
-                    "b1 is added to the pre-activation Z1: its gradient starts from dZ1, not from dA1.",
+                    "b1 is added before the hidden σ. This gradient starts behind it, so a link of the chain is "
+                    "missing.",
                 ),
             },
         ),
@@ -788,8 +803,8 @@ _BACKPROP_DEEP = Exercise(
                 ),
                 "transposed_on_the_way_back": (
                     lambda dZ, activations, weights: _deltas(dZ, activations, [W.T for W in weights]),
-                    "With samples in rows the forward pass multiplies by Wᵀ, so the way back multiplies by W "
-                    "itself. Count the columns of each dZ.",
+                    "The order of the factors is not that of the one-sample formula: here samples are rows. Count the "
+                    "columns of each dZ: one per unit of its layer.",
                 ),
             },
         ),
@@ -834,7 +849,8 @@ _BACKPROP_DEEP = Exercise(
         "round of the loop need from the forward pass?",
         "Keep all activations, the input included. Start with dZ of the last layer. In every round: this layer's dW "
         "and db, then dZ of the layer below, through W and σ′.",
-        "Loop `for layer in reversed(range(len(weights)))`. Inside: `dWs[layer] = dZ.T @ activations[layer]`, "
+        "Begin with `dWs, dbs = [None] * len(weights), [None] * len(weights)`. Loop "
+        "`for layer in reversed(range(len(weights)))`. Inside: `dWs[layer] = dZ.T @ activations[layer]`, "
         "`dbs[layer] = dZ.sum(axis=0)`, and if `layer > 0`: `dZ = (dZ @ weights[layer]) * A * (1 - A)` with "
         "`A = activations[layer]`.",
     ),
@@ -861,7 +877,8 @@ _CROSS_ENTROPY = Exercise(
             mistakes={
                 "output_without_sigmoid": (
                     lambda Z2: Z2,
-                    "Cross-entropy compares the target with a probability: that is A2 = σ(Z2), not Z2.",
+                    "Cross-entropy compares the target with a probability, a number between 0 and 1. Z2 can be any "
+                    "number.",
                 ),
             },
         ),
@@ -968,7 +985,8 @@ _WEIGHT_DECAY = Exercise(
             mistakes={
                 "decay_on_biases": (
                     lambda db, b, strength: db + strength * b,
-                    "The penalty of this lesson holds only the weights, so the biases' gradient stays as it is.",
+                    "Look at the penalty once more: which of the parameters occur in it? The others have nothing to "
+                    "do with it.",
                 ),
                 "biases_without_gradient": (
                     lambda db: np.zeros_like(db),

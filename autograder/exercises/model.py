@@ -100,6 +100,7 @@ class Exercise:
     difficulty : 1 (worked through), 2 (partly given), 3 (blank page)
     minutes : expected time
     float32 : whether an answer in single precision is accepted
+    quiet : whether a warning of numpy's costs points, as it does where the exercise is about overflow
     """
 
     id: str
@@ -118,6 +119,7 @@ class Exercise:
     wrt: Mapping[str, str] = field(default_factory=dict)
     amplify: tuple[str, ...] = ()
     float32: bool = True
+    quiet: bool = False
     lesson: str = ""
 
     def __post_init__(self) -> None:
@@ -209,8 +211,7 @@ class Exercise:
         Sizes differ from one another within a case, except with ``square=True``: then all are equal, so that a product
         of matrices in the wrong order can be computed and told apart by its values.
         """
-        draw = Draw((seed, *self.id.encode()), square=square)
-        cases = [self.draw(draw) for _ in range(count)]
+        cases = [self.draw(Draw((seed, *self.id.encode()), case, square)) for case in range(count)]
         for name in self.amplify:
             cases[-1][name] = cases[-1][name] * LARGE
         return cases

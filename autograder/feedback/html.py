@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 LARGEST = 10
 """Rows and columns of the error picture at most."""
 
-_GREEN, _RED, _GREY = "#1a7f37", "#b3261e", "#6a6a6a"
+_GREEN = "color-mix(in srgb, var(--jp-success-color1, #1a7f37) 80%, currentColor)"
+_RED = "color-mix(in srgb, var(--jp-error-color1, #b3261e) 80%, currentColor)"
+_GREY = "var(--jp-content-font-color2, #6a6a6a)"
 _CELL = "padding:3px 12px 3px 0;text-align:left;vertical-align:top;white-space:nowrap"
 
 

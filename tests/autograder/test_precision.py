@@ -110,15 +110,32 @@ def test_a_finite_difference_is_told_from_a_formula(exercise: Exercise, stencil:
         assert result.score < result.max_score
 
 
-def test_a_difference_hidden_in_single_precision_is_told_too() -> None:
-    exercise = next(exercise for exercise in exercises() if exercise.id == "05.backprop_batch")
+@pytest.mark.parametrize(
+    "exercise",
+    [each for each in GRADIENTS if each.amplify and _is_differenceable(each)],
+    ids=lambda exercise: exercise.id,
+)
+def test_a_difference_hidden_in_single_precision_is_told_where_a_case_is_amplified(exercise: Exercise) -> None:
     difference = _numerical_answer(exercise, "central", 1e-5)
 
-    def answer(*inputs: Any) -> Any:
-        return [np.float32(gradient) for gradient in difference(*inputs)]
+    def single(value: Any) -> Any:
+        return [single(item) for item in value] if isinstance(value, list) else np.float32(value)
 
     for seed in range(5):
-        assert evaluate(exercise.id, answer, seed).verdict == "numerical"
+        result = evaluate(exercise.id, lambda *inputs: [single(value) for value in difference(*inputs)], seed)
+        assert (result.verdict, result.score) == ("numerical", 0), f"seed {seed}\n{result.to_text()}"
+
+
+@pytest.mark.parametrize("exercise", [each for each in GRADIENTS if _is_differenceable(each)], ids=lambda e: e.id)
+def test_a_difference_with_a_mistake_on_top_earns_no_more_than_the_difference(exercise: Exercise) -> None:
+    difference = _numerical_answer(exercise, "central", 1e-5)
+
+    def turned(value: Any) -> Any:
+        return [turned(item) for item in value] if isinstance(value, list) else -np.asarray(value)
+
+    for seed in range(3):
+        result = evaluate(exercise.id, lambda *inputs: [turned(value) for value in difference(*inputs)], seed)
+        assert (result.score, result.mistakes) == (0, ()), f"seed {seed}\n{result.to_text()}"
 
 
 @BY_GRADIENT

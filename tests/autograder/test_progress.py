@@ -46,7 +46,9 @@ def test_what_was_not_attempted_is_not_recorded(file: Path) -> None:
 
 def test_lines_that_cannot_be_read_are_passed_over(file: Path) -> None:
     check(EXERCISE.id, EXERCISE.reference)
-    file.write_text("half a li\n[]\n" + file.read_text() + '{"id": 1}\n', encoding="utf-8")
+    strange = [b"half a li", b"[]", b'{"id": 1}', b"\xff\xfe", b'{"id": "05.output_delta", "score": 1e999}']
+    strange.append(b'{"id": "05.output_delta", "score": 99}')
+    file.write_bytes(b"\n".join([*strange, file.read_bytes(), *strange]))
     assert _row(EXERCISE.lesson).score == EXERCISE.points
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,7 +91,7 @@ def _filled(exercise: Exercise, entry: float) -> Callable[..., Any]:
         (lambda *inputs: [[1, 2], [3]], "wrong shape"),
         (lambda *inputs: np.ones((2, 3, 4, 5)), "wrong shape"),
         (lambda *inputs: _Liar(), "raised"),
-        (lambda *inputs: [_BadArray()] * 4, "wrong shape"),
+        (lambda *inputs: [_BadArray()] * 4, "raised"),
         (lambda *inputs: 1j, "wrong shape"),
     ],
 )
@@ -99,7 +101,7 @@ def test_anything_gets_its_verdict_and_a_sentence(exercise: Exercise, answer: An
     assert result.score == 0
     assert len(result.message) > 20
     assert "Traceback" not in result.to_text()
-    json.dumps(result.to_dict())
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 @BY_EXERCISE
@@ -247,21 +249,29 @@ def test_intermediate_values_name_the_first_wrong_one() -> None:
     assert "Start with dZ1" in result.to_text()
 
 
-@pytest.mark.parametrize(
-    ("factor", "words"),
-    [(3.0, "3 times"), (-1.0, "wrong sign"), (0.0, "zero where")],
-)
+@pytest.mark.parametrize(("factor", "words"), [(3.0, "3 times"), (0.0, "zero where")])
 def test_a_common_factor_is_told_once_for_all_gradients(factor: float, words: str) -> None:
-    def answer(*inputs: Any) -> Any:
-        return [factor * value for value in REFERENCE(*inputs)]
+    (sentence,) = evaluate(BATCH, lambda *inputs: [factor * value for value in REFERENCE(*inputs)], seed=3).observations
+    assert words in sentence
+    assert sentence.startswith("dW1, db1, dW2, db2")
 
-    result = evaluate(BATCH, answer, seed=3)
-    if not result.mistakes:
-        (sentence,) = result.observations
-        assert words in sentence
-        assert sentence.startswith("dW1, db1, dW2, db2")
-    else:
-        assert result.mistakes == ("negated_error",)
+
+def test_a_wrong_sign_of_one_gradient_is_told() -> None:
+    def answer(*inputs: Any) -> Any:
+        dW1, *rest = REFERENCE(*inputs)
+        return (-dW1, *rest)
+
+    (sentence,) = evaluate(BATCH, answer, seed=3).observations
+    assert sentence == "dW1: the right size and the wrong sign, in every entry."
+
+
+def test_gradients_that_have_changed_places_are_told() -> None:
+    def answer(*inputs: Any) -> Any:
+        dW1, db1, dW2, db2 = REFERENCE(*inputs)
+        return dW2, db1, dW1, db2
+
+    (sentence,) = evaluate(BATCH, answer, seed=3).observations
+    assert "dW1 and dW2" in sentence
 
 
 def test_a_single_wrong_row_is_located() -> None:
@@ -346,3 +356,130 @@ def test_a_value_with_a_step_in_single_precision_is_right(exercise: Exercise) ->
 
     for seed in range(10):
         assert evaluate(exercise.id, answer, seed).verdict == "correct"
+
+
+@pytest.mark.parametrize("exercise", [e for e in exercises() if len(e.returns) > 1], ids=lambda exercise: exercise.id)
+def test_a_wrong_value_costs_points_whatever_is_right_beside_it(exercise: Exercise) -> None:
+    def spoiled(position: int) -> Callable[..., Any]:
+        def answer(*inputs: Any) -> Any:
+            values = list(exercise.reference(*inputs))
+            values[position] = _like(values[position], 0.0)
+            return values
+
+        return answer
+
+    for position in range(len(exercise.returns)):
+        result = evaluate(exercise.id, spoiled(position), seed=2)
+        assert result.score < result.max_score, exercise.returns[position]
+
+
+@pytest.mark.parametrize("entry", [0.0, 1.0, 2.0])
+@BY_EXERCISE
+def test_a_constant_earns_nothing_by_following_through(exercise: Exercise, entry: float) -> None:
+    for seed in range(5):
+        strict = evaluate(exercise.id, _filled(exercise, entry), seed, follow_through=False)
+        assert evaluate(exercise.id, _filled(exercise, entry), seed).score == strict.score < exercise.points / 2
+
+
+@pytest.mark.parametrize("exercise", [e for e in exercises() if e.loss is not None], ids=lambda exercise: exercise.id)
+def test_half_precision_does_not_hide_an_error(exercise: Exercise) -> None:
+    def rough(value: Any) -> Any:
+        return [rough(item) for item in value] if isinstance(value, list) else np.float16(np.asarray(value) * 1.04)
+
+    def answer(*inputs: Any) -> Any:
+        values = exercise.reference(*inputs)
+        return [rough(value) for value in values] if len(exercise.returns) > 1 else rough(values)
+
+    with np.errstate(over="ignore"):
+        result = evaluate(exercise.id, answer, seed=2)
+    assert result.score == 0
+    assert result.mistakes == ()
+
+
+class _Unfriendly(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class _Unsigned:
+    @property
+    def __signature__(self) -> Any:
+        raise RuntimeError("no signature")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return REFERENCE(*inputs)
+
+
+class _Everything(dict[str, Any]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _closing(*inputs: Any) -> Any:
+    sys.stdout.close()
+    return REFERENCE(*inputs)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (_Unsigned(), "correct"),
+        (_raising(_Unfriendly()), "raised"),
+        (_closing, "correct"),
+        (lambda *inputs: _Everything(zip(("dW1", "db1", "dW2", "db2"), REFERENCE(*inputs), strict=True)), "correct"),
+    ],
+)
+def test_what_fails_when_it_is_looked_at_is_judged_all_the_same(answer: Any, verdict: str) -> None:
+    assert evaluate(BATCH, answer, seed=1).verdict == verdict
+
+
+def test_an_object_that_is_used_again_is_read_before_the_next_call() -> None:
+    gradients = SimpleNamespace()
+
+    def answer(*inputs: Any) -> Any:
+        gradients.dW1, gradients.db1, gradients.dW2, gradients.db2 = REFERENCE(*inputs)
+        return gradients
+
+    assert evaluate(BATCH, answer).verdict == "correct"
+
+
+def test_a_list_of_functions_that_is_changed_is_told() -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == "01.any_length")
+
+    def answer(functions, derivatives, x):  # type: ignore[no-untyped-def]
+        value = exercise.reference(functions, derivatives, x)
+        functions[0] = np.ones(3)
+        return value
+
+    assert evaluate(exercise.id, answer).verdict == "mutates its input"
+
+
+def test_stop_pressed_in_a_later_call_is_no_wrong_answer() -> None:
+    calls: list[int] = []
+
+    def answer(*inputs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return REFERENCE(*inputs)
+
+    assert evaluate(BATCH, answer).verdict == "raised"
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_a_seed_that_is_none_is_a_sentence(seed: Any) -> None:
+    with pytest.raises(CourseError, match="whole number"):
+        evaluate(BATCH, REFERENCE, seed)
+
+
+def test_the_search_does_not_depend_on_the_machine() -> None:
+    exercise = next(exercise for exercise in exercises() if exercise.id == BATCH)
+    answer = exercise.answer("forgot_mean", "dW2_transposed", "db1_not_summed")
+    assert len({evaluate(BATCH, answer, seed=4).score for _ in range(3)}) == 1
+
+
+@pytest.mark.parametrize("form", [lambda z: 1 / (1 + np.exp(-z)), lambda z: 1 - 1 / (1 + np.exp(z))])
+def test_right_values_by_way_of_an_overflow_earn_half_where_the_exercise_is_to_avoid_it(form: Any) -> None:
+    result = evaluate("04.stable_sigmoid", form, seed=1)
+    assert (result.verdict, result.score) == ("wrong", 1)
+    assert "overflow" in result.to_text()

@@ -83,10 +83,10 @@ def test_the_sigmoid_explorer_shows_sigma_and_its_slope(z: float) -> None:
 def test_the_forward_explorer_starts_at_the_article_s_numbers_and_follows_its_sliders() -> None:
     explorer = widgets.forward_explorer()
     assert table(explorer)["a2 = σ(z2)"] == [shown(0.871843204787514)]
-    controls(explorer)["x1"].value, controls(explorer)["x2"].value = -1.5, 0.7
+    controls(explorer)["x[0]"].value, controls(explorer)["x[1]"].value = -1.5, 0.7
     numbers = table(explorer)
     z1 = [0.1 * -1.5 + 0.2 * 0.7 + 0.5, 0.3 * -1.5 + 0.4 * 0.7 + 0.6]
-    assert numbers["z1[0] = 0.1·x1 + 0.2·x2 + 0.5"] == [shown(z1[0])]
+    assert numbers["z1[0] = 0.1·x[0] + 0.2·x[1] + 0.5"] == [shown(z1[0])]
     assert numbers["a1[1] = σ(z1[1])"] == [shown(sigmoid(z1[1]))]
     output = forward_pass([-1.5, 0.7], [[0.1, 0.2], [0.3, 0.4]], [0.5, 0.6], [0.7, 0.8], 0.9)
     assert numbers["a2 = σ(z2)"] == [shown(output)]
