@@ -3,7 +3,7 @@
 Every function takes a number, a list or an array z of any shape and works entry by entry, except softmax, which works
 along the last axis. A number in gives a Python number out; an array in gives a new array of the same shape.
 
-All are written without overflow for any float and stay analytic for complex z, so that the complex step
+All are written without overflow for any finite float and stay analytic for complex z, so that the complex step
 (`chainrule_lib.numerical`) can differentiate them; where a formula has branches, the real part chooses.
 
 The derivatives are given as functions of z, the input of the activation, not of its output a.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule_lib._arrays import Array, as_numbers, number_or_array
+from chainrule_lib._arrays import Array, as_numbers, minus_the_largest, number_or_array
 
 
 def _exp_of_minus_magnitude(z: Array) -> Array:
@@ -76,7 +76,10 @@ def tanh(z: ArrayLike) -> Any:
 
 
 def tanh_derivative(z: ArrayLike) -> Any:
-    """d tanh/dz = 1 - tanh²(z), computed as 4σ'(2z), which keeps its digits where tanh(z) is close to ±1.
+    """d tanh/dz = 1 - tanh²(z) = 1/cosh²(z).
+
+    Computed as (2e / (1 + e²))² with e = e^(-|z|), the same number: 1 - tanh²(z) loses its digits where tanh(z) is
+    close to ±1.
 
     Args:
         z: any shape; the input of tanh, not its output.
@@ -87,7 +90,8 @@ def tanh_derivative(z: ArrayLike) -> Any:
     Raises:
         TypeError: z holds no numbers.
     """
-    return 4 * sigmoid_derivative(2 * as_numbers(z, "z"))
+    e = _exp_of_minus_magnitude(as_numbers(z, "z"))
+    return number_or_array(np.asarray((2 * e / (1 + e * e)) ** 2))
 
 
 def relu(z: ArrayLike) -> Any:
@@ -107,7 +111,7 @@ def relu(z: ArrayLike) -> Any:
 
 
 def relu_derivative(z: ArrayLike) -> Any:
-    """d relu/dz = 1 where z > 0, else 0.
+    """d relu/dz = 1 where z > 0, else 0; nan where z is nan, as everywhere.
 
     At the kink z = 0 there is no derivative; 0 is the convention of the field (a subgradient: Goodfellow, Bengio,
     Courville, Deep Learning, 2016, §6.3).
@@ -121,7 +125,7 @@ def relu_derivative(z: ArrayLike) -> Any:
     Raises:
         TypeError: z holds no numbers.
     """
-    return number_or_array(np.where(as_numbers(z, "z").real > 0, 1.0, 0.0))
+    return number_or_array(np.asarray(np.heaviside(as_numbers(z, "z").real, 0.0)))
 
 
 def softmax(z: ArrayLike) -> Array:
@@ -142,7 +146,7 @@ def softmax(z: ArrayLike) -> Array:
     z = as_numbers(z, "z")
     if z.ndim == 0 or z.shape[-1] == 0:
         raise ValueError(f"z has shape {z.shape}: softmax needs at least one entry along its last axis.")
-    e = np.exp(z - z.real.max(axis=-1, keepdims=True))
+    e = np.exp(minus_the_largest(z))
     return e / e.sum(axis=-1, keepdims=True)
 
 
@@ -163,4 +167,4 @@ def softmax_jacobian(z: ArrayLike) -> Array:
         ValueError: z is a single number, or its last axis is empty.
     """
     p = softmax(z)
-    return p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
+    return p[..., :, None] * (np.eye(p.shape[-1], dtype=p.dtype) - p[..., None, :])

@@ -13,17 +13,11 @@ from importlib import resources
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule_lib._arrays import Array, as_numbers
-
-
-def _check_at_least(minimum: int, **sizes: int) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, int | np.integer) or size < minimum:
-            raise ValueError(f"{name} is {size!r}: expected a whole number of at least {minimum}.")
+from chainrule_lib._arrays import Array, as_numbers, check_whole_number, is_number, random_numbers
 
 
 def _check_noise(noise: float) -> None:
-    if not 0 <= noise < np.inf:
+    if not (is_number(noise) and 0 <= noise < np.inf):
         raise ValueError(f"noise is {noise!r}: expected a standard deviation, 0 or more.")
 
 
@@ -39,13 +33,13 @@ def xor(n: int = 4, *, noise: float = 0.0, seed: int = 0) -> tuple[Array, Array]
         X (n, 2), Y (n, 1) of 0 and 1.
 
     Raises:
-        ValueError: n < 1 or noise < 0.
+        ValueError: n < 1, noise < 0, or seed < 0.
     """
-    _check_at_least(1, n=n)
+    check_whole_number(n, "n", 1)
     _check_noise(noise)
     corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])[np.arange(n) % 4]
     Y = np.abs(corners[:, :1] - corners[:, 1:])
-    return corners + np.random.default_rng(seed).normal(0, noise, size=(n, 2)), Y
+    return corners + random_numbers(seed).normal(0, noise, size=(n, 2)), Y
 
 
 def moons(n: int = 200, *, noise: float = 0.1, seed: int = 0) -> tuple[Array, Array]:
@@ -60,11 +54,11 @@ def moons(n: int = 200, *, noise: float = 0.1, seed: int = 0) -> tuple[Array, Ar
         X (n, 2), Y (n, 1) of 0 and 1.
 
     Raises:
-        ValueError: n < 1 or noise < 0.
+        ValueError: n < 1, noise < 0, or seed < 0.
     """
-    _check_at_least(1, n=n)
+    check_whole_number(n, "n", 1)
     _check_noise(noise)
-    random = np.random.default_rng(seed)
+    random = random_numbers(seed)
     angle = random.uniform(0, np.pi, size=(n, 1))
     Y = (np.arange(n) % 2).astype(float).reshape(-1, 1)
     upper = np.hstack([np.cos(angle), np.sin(angle)])
@@ -85,12 +79,12 @@ def spirals(n: int = 300, *, classes: int = 3, noise: float = 0.1, seed: int = 0
         X (n, 2), Y (n, classes) one-hot.
 
     Raises:
-        ValueError: n < 1, fewer than two classes, or noise < 0.
+        ValueError: n < 1, fewer than two classes, noise < 0, or seed < 0.
     """
-    _check_at_least(1, n=n)
-    _check_at_least(2, classes=classes)
+    check_whole_number(n, "n", 1)
+    check_whole_number(classes, "classes", 2)
     _check_noise(noise)
-    random = np.random.default_rng(seed)
+    random = random_numbers(seed)
     labels = np.arange(n) % classes
     radius = random.uniform(0, 1, size=n)
     angle = 2 * np.pi * labels / classes + 4 * np.pi / 3 * radius + random.normal(0, noise, size=n)
@@ -112,11 +106,11 @@ def sequences(n: int = 200, *, length: int = 20, seed: int = 0) -> tuple[Array, 
         X (n, length, 2): at every step a number between 0 and 1 and a mark, 0 or 1. Y (n, 1), between 0 and 2.
 
     Raises:
-        ValueError: n < 1 or length < 2.
+        ValueError: n < 1, length < 2, or seed < 0.
     """
-    _check_at_least(1, n=n)
-    _check_at_least(2, length=length)
-    random = np.random.default_rng(seed)
+    check_whole_number(n, "n", 1)
+    check_whole_number(length, "length", 2)
+    random = random_numbers(seed)
     numbers = random.uniform(0, 1, size=(n, length))
     marks = np.zeros((n, length))
     rows = np.arange(n)
@@ -149,9 +143,10 @@ def one_hot(labels: ArrayLike, classes: int) -> Array:
 
     Raises:
         TypeError: labels holds no numbers.
-        ValueError: labels is not one row of numbers, or one is no class number.
+        ValueError: labels is not one row of numbers, one is no class number, or there is not at least one class.
     """
     numbers = as_numbers(labels, "labels")
+    check_whole_number(classes, "classes", 1)
     if numbers.ndim != 1 or not np.all(np.isin(numbers, np.arange(classes))):
         raise ValueError(f"labels has shape {numbers.shape}: expected (n,) with whole numbers from 0 to {classes - 1}.")
     return np.eye(classes)[numbers.astype(int)]
@@ -173,16 +168,17 @@ def train_test_split(
 
     Raises:
         TypeError: X or Y holds no numbers.
-        ValueError: X and Y have different numbers of samples, fewer than two, or test_fraction is not between 0 and 1.
+        ValueError: X and Y have different numbers of samples, fewer than two, test_fraction is not between 0 and 1, or
+            seed < 0.
     """
     X, Y = as_numbers(X, "X"), as_numbers(Y, "Y")
     if X.shape[:1] != Y.shape[:1] or X.ndim == 0 or len(X) < 2:
         raise ValueError(
             f"X has shape {X.shape}, Y has shape {Y.shape}: expected the same n, at least 2, first in both."
         )
-    if not 0 < test_fraction < 1:
+    if not (is_number(test_fraction) and 0 < test_fraction < 1):
         raise ValueError(f"test_fraction is {test_fraction!r}: expected a number between 0 and 1, such as 0.2.")
-    order = np.random.default_rng(seed).permutation(len(X))
+    order = random_numbers(seed).permutation(len(X))
     n_test = min(max(1, round(test_fraction * len(X))), len(X) - 1)
     test, train = order[:n_test], order[n_test:]
     return X[train], X[test], Y[train], Y[test]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule_lib._arrays import Array, as_numbers, number_or_array
+from chainrule_lib._arrays import Array, as_numbers, minus_the_largest, number_or_array
 from chainrule_lib.activations import sigmoid, softmax
 
 
@@ -42,16 +42,27 @@ def _check_probabilities(A: Array, name: str) -> None:
 
 
 def _check_distributions(Y: Array) -> None:
-    if Y.ndim == 0 or not np.allclose(Y.sum(axis=-1), 1):
+    if Y.ndim == 0 or np.any(Y.real < 0) or not np.allclose(Y.sum(axis=-1), 1):
         raise ValueError(
-            "Y has rows that do not sum to 1: expected probabilities, or one-hot labels as one_hot makes them."
+            "Y has rows that do not sum to 1, or entries below 0: expected probabilities, or one-hot labels as one_hot "
+            "makes them."
         )
+
+
+def _weighted(Y: Array, terms: Array) -> Array:
+    """Y times the terms; a term of weight 0 is absent, be it infinite."""
+    return Y * np.where(Y == 0, 0, terms)
 
 
 def _times_log(Y: Array, A: Array) -> Array:
     """Y log A with 0 log 0 = 0; where Y > 0 and A = 0 it is -inf, as it should be."""
     with np.errstate(divide="ignore"):
-        return np.where(Y == 0, 0, Y * np.log(np.where(Y == 0, 1, A)))
+        return _weighted(Y, np.log(A))
+
+
+def _log_1_plus_exp(z: Array) -> Array:
+    """log(1 + e^z), which is -log σ(-z), as max(z, 0) + log(1 + e^(-|z|)): nothing overflows."""
+    return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))
 
 
 def _quotient(Y: Array, A: Array) -> Array:
@@ -139,9 +150,9 @@ def binary_cross_entropy_gradient(A: ArrayLike, Y: ArrayLike) -> Any:
 
 
 def binary_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> Any:
-    """The binary cross-entropy of A = σ(Z), as L = 1/n Σ [max(Z, 0) - Y Z + log(1 + e^(-|Z|))].
+    """The binary cross-entropy of A = σ(Z), as L = 1/n Σ [Y log(1 + e^(-Z)) + (1 - Y) log(1 + e^Z)].
 
-    Finite for every finite Z, where the formula in A would take log 0.
+    Finite for every finite Z, where the formula in A would take log 0; a logit of ±inf costs 0 where it is right.
 
     Args:
         Z: logits, (n, outputs), or (outputs,) or a number for one sample.
@@ -156,9 +167,7 @@ def binary_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> Any:
     """
     Z, Y, n = _predictions_and_targets(Z, Y, "Z")
     _check_probabilities(Y, "Y")
-    positive = np.where(Z.real > 0, Z, 0)
-    minus_magnitude = np.where(Z.real > 0, -Z, Z)
-    return np.sum(positive - Y * Z + np.log1p(np.exp(minus_magnitude))).item() / n
+    return np.sum(_weighted(Y, _log_1_plus_exp(-Z)) + _weighted(1 - Y, _log_1_plus_exp(Z))).item() / n
 
 
 def binary_cross_entropy_from_logits_gradient(Z: ArrayLike, Y: ArrayLike) -> Any:
@@ -192,7 +201,7 @@ def categorical_cross_entropy(P: ArrayLike, Y: ArrayLike) -> Any:
 
     Raises:
         TypeError: P or Y holds no numbers.
-        ValueError: the shapes differ, there are no samples, P leaves 0 to 1, or a row of Y does not sum to 1.
+        ValueError: the shapes differ, there are no samples, P leaves 0 to 1, or a row of Y is no distribution.
     """
     P, Y, n = _predictions_and_targets(P, Y, "P")
     _check_probabilities(P, "P")
@@ -212,7 +221,7 @@ def categorical_cross_entropy_gradient(P: ArrayLike, Y: ArrayLike) -> Array:
 
     Raises:
         TypeError: P or Y holds no numbers.
-        ValueError: the shapes differ, there are no samples, P leaves 0 to 1, or a row of Y does not sum to 1.
+        ValueError: the shapes differ, there are no samples, P leaves 0 to 1, or a row of Y is no distribution.
     """
     P, Y, n = _predictions_and_targets(P, Y, "P")
     _check_probabilities(P, "P")
@@ -223,7 +232,8 @@ def categorical_cross_entropy_gradient(P: ArrayLike, Y: ArrayLike) -> Array:
 def categorical_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> Any:
     """The categorical cross-entropy of P = softmax(Z), as L = 1/n Σ_samples [log Σ_j e^(Z_j) - Σ_k Y_k Z_k].
 
-    The largest logit of a row is subtracted first, so that no exponential overflows.
+    The largest logit of a row is subtracted first, so that no exponential overflows. A logit may be -inf, a class ruled
+    out: it costs 0 unless it is the true one.
 
     Args:
         Z: logits, (n, classes), or (classes,) for one sample.
@@ -234,13 +244,13 @@ def categorical_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> Any:
 
     Raises:
         TypeError: Z or Y holds no numbers.
-        ValueError: the shapes differ, there are no samples, or a row of Y does not sum to 1.
+        ValueError: the shapes differ, there are no samples, or a row of Y is no distribution.
     """
     Z, Y, n = _predictions_and_targets(Z, Y, "Z")
     _check_distributions(Y)
-    shifted = Z - Z.real.max(axis=-1, keepdims=True)
+    shifted = minus_the_largest(Z)
     log_sum = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.sum(Y * (log_sum - shifted)).item() / n
+    return np.sum(_weighted(Y, log_sum - shifted)).item() / n
 
 
 def categorical_cross_entropy_from_logits_gradient(Z: ArrayLike, Y: ArrayLike) -> Array:
@@ -255,7 +265,7 @@ def categorical_cross_entropy_from_logits_gradient(Z: ArrayLike, Y: ArrayLike) -
 
     Raises:
         TypeError: Z or Y holds no numbers.
-        ValueError: the shapes differ, there are no samples, or a row of Y does not sum to 1.
+        ValueError: the shapes differ, there are no samples, or a row of Y is no distribution.
     """
     Z, Y, n = _predictions_and_targets(Z, Y, "Z")
     _check_distributions(Y)

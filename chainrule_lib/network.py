@@ -24,7 +24,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule_lib import losses
-from chainrule_lib._arrays import Array, as_numbers, number_or_array
+from chainrule_lib._arrays import (
+    Array,
+    as_list,
+    as_numbers,
+    check_whole_number,
+    number_or_array,
+    random_numbers,
+)
 from chainrule_lib.activations import sigmoid, sigmoid_derivative
 from chainrule_lib.optimizers import GradientDescent, Optimizer
 
@@ -64,8 +71,15 @@ def _misfit(name: str, array: Array, other_name: str, other: Array, expected: st
     )
 
 
-def _check_shapes(x: Array, Ws: Sequence[Array], bs: Sequence[Array]) -> None:
-    """Every W must take what the layer before gives, every b must fit its W. The last W may be one row, (d_in,)."""
+def _layers(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> tuple[list[Array], list[Array]]:
+    """W and b of every layer as arrays that fit each other.
+
+    Every W must take what the layer before gives, every b must fit its W. The last W may be one row, (d_in,).
+    """
+    Ws = [as_numbers(W, f"W{k}") for k, W in enumerate(as_list(weights, "weights", "arrays"), start=1)]
+    bs = [as_numbers(b, f"b{k}") for k, b in enumerate(as_list(biases, "biases", "arrays"), start=1)]
+    if len(Ws) != len(bs) or not Ws:
+        raise ValueError(f"There are {len(Ws)} weights and {len(bs)} biases: expected one of each for every layer.")
     for k, (W, b) in enumerate(zip(Ws, bs, strict=True), start=1):
         is_last = k == len(Ws)
         if W.ndim != 2 and not (is_last and W.ndim == 1):
@@ -76,9 +90,7 @@ def _check_shapes(x: Array, Ws: Sequence[Array], bs: Sequence[Array]) -> None:
             raise _misfit(f"W{k}", W, f"W{k - 1}", Ws[k - 2], expected)
         if b.shape != W.shape[:-1]:
             raise _misfit(f"b{k}", b, f"W{k}", W, f"{W.shape[:-1]}")
-    d_in = Ws[0].shape[-1]
-    if x.ndim not in (1, 2) or x.shape[-1] != d_in:
-        raise _misfit("x", x, "W1", Ws[0], f"({d_in},) or (n, {d_in})")
+    return Ws, bs
 
 
 def forward_cache(x: ArrayLike, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> ForwardCache:
@@ -93,15 +105,14 @@ def forward_cache(x: ArrayLike, weights: Sequence[ArrayLike], biases: Sequence[A
         The cache; `As[-1]` is the output of the network.
 
     Raises:
-        TypeError: something holds no numbers.
+        TypeError: something holds no numbers, or weights or biases is no list.
         ValueError: the shapes do not fit; the message names both.
     """
     X = as_numbers(x, "x")
-    Ws = [as_numbers(W, f"W{k}") for k, W in enumerate(weights, start=1)]
-    bs = [as_numbers(b, f"b{k}") for k, b in enumerate(biases, start=1)]
-    if len(Ws) != len(bs) or not Ws:
-        raise ValueError(f"There are {len(Ws)} weights and {len(bs)} biases: expected one of each for every layer.")
-    _check_shapes(X, Ws, bs)
+    Ws, bs = _layers(weights, biases)
+    d_in = Ws[0].shape[-1]
+    if X.ndim not in (1, 2) or X.shape[-1] != d_in:
+        raise _misfit("x", X, "W1", Ws[0], f"({d_in},) or (n, {d_in})")
     As, Zs = [X], []
     for W, b in zip(Ws, bs, strict=True):
         Zs.append(np.asarray(As[-1] @ W.T + b))
@@ -140,11 +151,12 @@ class SigmoidNetwork:
     """A fully connected network of sigmoid layers, of any depth.
 
     Nothing is remembered between calls: every method computes its own forward pass, so that no gradient can belong to
-    an earlier input. The parameters are plain arrays in two lists, free to be read and replaced.
+    an earlier input. The parameters are plain arrays in two lists, free to be read and replaced, also by nested lists.
+    As in `forward_pass`, the last W may be one row: then one output is a number, and those of a batch are (n,).
 
     Attributes:
-        weights: W of every layer, (sizes[k], sizes[k-1]).
-        biases: b of every layer, (sizes[k],).
+        weights: W of every layer, (sizes[k], sizes[k-1]); the last may be (sizes[k-1],) for one output.
+        biases: b of every layer, (sizes[k],); a number where W is one row.
         loss_name: the loss that `loss`, `gradients` and `train` use.
     """
 
@@ -161,20 +173,25 @@ class SigmoidNetwork:
             loss: "half_squared_error" or "binary_cross_entropy", with the definitions of `chainrule_lib.losses`.
 
         Raises:
-            ValueError: fewer than two sizes, a size that is no positive whole number, or an unknown loss.
+            TypeError: sizes is no list.
+            ValueError: fewer than two sizes, a size that is no positive whole number, an unknown loss, or seed < 0.
         """
-        if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
-            raise ValueError(f"sizes is {sizes}: expected at least two positive whole numbers, such as [2, 3, 1].")
+        sizes = as_list(sizes, "sizes", "whole numbers, such as [2, 3, 1]")
+        if len(sizes) < 2:
+            raise ValueError(f"sizes is {sizes}: expected at least two whole numbers, such as [2, 3, 1].")
+        for k, size in enumerate(sizes):
+            check_whole_number(size, f"sizes[{k}]", 1)
         if loss not in ("half_squared_error", "binary_cross_entropy"):
             raise ValueError(f"loss is {loss!r}: expected 'half_squared_error' or 'binary_cross_entropy'.")
-        random = np.random.default_rng(seed)
+        random = random_numbers(seed)
         layers = list(pairwise(sizes))
         self.weights: list[Array] = [random.normal(0, d_in**-0.5, size=(d_out, d_in)) for d_in, d_out in layers]
         self.biases: list[Array] = [np.zeros(d_out) for _, d_out in layers]
         self.loss_name: LossName = loss
 
     def __repr__(self) -> str:
-        sizes = [self.weights[0].shape[1], *(len(b) for b in self.biases)]
+        Ws, bs = _layers(self.weights, self.biases)
+        sizes = [Ws[0].shape[-1], *(b.size for b in bs)]
         return f"SigmoidNetwork({sizes}, loss={self.loss_name!r})"
 
     def forward(self, x: ArrayLike) -> Array:
@@ -213,7 +230,7 @@ class SigmoidNetwork:
         dA, A = as_numbers(upstream, "upstream"), cache.As[-1]
         if dA.shape != A.shape:
             raise _misfit("upstream", dA, "the output", A, f"{A.shape}")
-        return self._send_back(cache, dA * sigmoid_derivative(cache.Zs[-1]))
+        return self._send_back(cache, self._rows(dA) * sigmoid_derivative(self._rows(cache.Zs[-1])))
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> Any:
         """The network's loss on the samples x with targets y: mean over the samples, sum over the outputs.
@@ -276,17 +293,17 @@ class SigmoidNetwork:
 
         Raises:
             TypeError: X or Y holds no numbers.
-            ValueError: the shapes do not fit, X is not a batch, or epochs or batch_size is no positive whole number.
+            ValueError: the shapes do not fit, X is not a batch, epochs or batch_size is no positive whole number, or
+                seed < 0.
         """
         X, Y = as_numbers(X, "X"), as_numbers(Y, "Y")
         if X.ndim != 2 or X.shape[:1] != Y.shape[:1] or len(X) == 0:
             raise ValueError(f"X has shape {X.shape}, Y has shape {Y.shape}: expected (n, d_in) and (n, d_out), n > 0.")
-        for name, value in (("epochs", epochs), ("batch_size", len(X) if batch_size is None else batch_size)):
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} is {value!r}: expected a positive whole number.")
+        size = len(X) if batch_size is None else batch_size
+        check_whole_number(epochs, "epochs", 1)
+        check_whole_number(size, "batch_size", 1)
         optimizer = GradientDescent(learning_rate=1.0) if optimizer is None else optimizer
-        size = batch_size or len(X)
-        random = np.random.default_rng(seed)
+        random = random_numbers(seed)
         history = []
         for _ in range(epochs):
             order = random.permutation(len(X))
@@ -300,11 +317,16 @@ class SigmoidNetwork:
             history.append(total / len(X))
         return history
 
+    def _rows(self, outputs: Array) -> Array:
+        """What has the shape of the output as (n, d_out), also where that is of one sample or of a one-row W."""
+        return outputs.reshape(-1, np.size(self.biases[-1]))
+
     def _loss_and_dZ(self, cache: ForwardCache, y: ArrayLike) -> tuple[Any, Array]:
-        """The loss and its gradient with respect to the last layer's Z: where the backward pass starts."""
+        """The loss and its gradient with respect to the last layer's Z, in rows: where the backward pass starts."""
         A, Z, Y = cache.As[-1], cache.Zs[-1], as_numbers(y, "Y")
         if Y.shape != A.shape:
             raise _misfit("Y", Y, "the output", A, f"{A.shape}")
+        A, Z, Y = self._rows(A), self._rows(Z), self._rows(Y)
         if self.loss_name == "half_squared_error":
             dZ = losses.half_squared_error_gradient(A, Y) * sigmoid_derivative(Z)
             return losses.half_squared_error(A, Y), dZ
@@ -312,13 +334,13 @@ class SigmoidNetwork:
         return losses.binary_cross_entropy_from_logits(Z, Y), dZ
 
     def _send_back(self, cache: ForwardCache, dZ: Array) -> Gradients:
-        """From ∂L/∂Z of the last layer to the gradients of everything before it."""
+        """From ∂L/∂Z of the last layer, in rows, to the gradients of everything before it."""
+        Ws, bs = _layers(self.weights, self.biases)
         dWs, dbs = [], []
-        dZ = np.atleast_2d(dZ)
-        for k in reversed(range(len(self.weights))):
-            dWs.append(dZ.T @ np.atleast_2d(cache.As[k]))
-            dbs.append(dZ.sum(axis=0))
-            dA = dZ @ self.weights[k]
+        for k in reversed(range(len(Ws))):
+            dWs.append((dZ.T @ np.atleast_2d(cache.As[k])).reshape(Ws[k].shape))
+            dbs.append(dZ.sum(axis=0).reshape(bs[k].shape))
+            dA = dZ @ np.atleast_2d(Ws[k])
             if k > 0:
                 dZ = dA * sigmoid_derivative(np.atleast_2d(cache.Zs[k - 1]))
         return Gradients(dWs[::-1], dbs[::-1], dA.reshape(cache.As[0].shape))

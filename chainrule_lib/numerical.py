@@ -15,8 +15,9 @@ of `numerical_gradient` derives the default steps. (Press, Teukolsky, Vetterling
 2003, doi 10.1145/838250.838251.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -99,7 +100,7 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike, *, method: Method = "central
 
     Raises:
         TypeError: as in `numerical_gradient`.
-        ValueError: as in `numerical_gradient`, except that f may return an array.
+        ValueError: as in `numerical_gradient`, except that f may return an array, of one shape for all x.
     """
     return np.asarray(_differentiate(_numbers(f, "f"), x, method, step))
 
@@ -109,7 +110,9 @@ def directional_derivative(
 ) -> float:
     """d/dt f(x + t v) at t = 0: the slope of a scalar f in the direction v, which is the gradient's product with v.
 
-    It costs two values of f, however many entries x has: a cheap check of a large gradient.
+    A cheap check of a large gradient: however many entries x has, it costs as many values of f as a single entry costs
+    in `numerical_gradient`. That is one at x, to see that f is a finite number there, and next to x one more for
+    `forward` and `complex`, two for `central`, four for `richardson`.
 
     Args:
         f: a function from something shaped like x to one number.
@@ -125,6 +128,7 @@ def directional_derivative(
         TypeError: as in `numerical_gradient`.
         ValueError: as in `numerical_gradient`; v does not have the shape of x.
     """
+    _check_step(method, step)
     start, direction = _real_numbers(x, "x"), _real_numbers(v, "v")
     if direction.shape != start.shape:
         raise ValueError(f"v has shape {direction.shape}, x has shape {start.shape}: a direction has the shape of x.")
@@ -136,9 +140,10 @@ def directional_derivative(
 
 
 def relative_error(a: ArrayLike, b: ArrayLike, *, floor: float = 0.0) -> Any:
-    """|a - b| / max(|a|, |b|, floor), entry by entry; 0 where a and b are both 0.
+    """|a - b| / max(|a|, |b|, floor), entry by entry; 0 where a and b are equal, also where both are 0 or infinite.
 
-    It lies between 0 and 2, where 0 is agreement, 1 is "one of them is zero", and 2 is "the sign is wrong".
+    It lies between 0 and 2, where 0 is agreement, 1 is "one of them is zero", and 2 is "the sign is wrong". It is nan
+    where the two differ and one is not finite.
 
     Args:
         a: any shape.
@@ -155,9 +160,12 @@ def relative_error(a: ArrayLike, b: ArrayLike, *, floor: float = 0.0) -> Any:
     a, b = as_numbers(a, "a"), as_numbers(b, "b")
     if a.shape != b.shape:
         raise ValueError(f"a has shape {a.shape}, b has shape {b.shape}: expected the same shape for both.")
-    difference = np.abs(a - b)
     scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), floor)
-    return number_or_array(np.asarray(np.where(difference == 0, 0.0, difference / np.where(scale == 0, 1.0, scale))))
+    # Large numbers are halved, which is exact: the difference of two floats can be twice the largest one.
+    share = np.where(scale > 1, 0.5, 1.0)
+    with np.errstate(invalid="ignore"):  # 0/0 and inf/inf
+        quotient = np.abs(share * a - share * b) / (share * scale)
+    return number_or_array(np.asarray(np.where(a == b, 0.0, quotient)))
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,8 @@ class ParameterCheck:
         analytic: the gradient given, at that index.
         numerical: the numerical gradient there.
         ok: whether the error is within the tolerance.
+        unseen: whether no entry, given or numerical, is larger than what round-off in the loss may hide; then any
+            gradient as small is ok, 0 too.
     """
 
     name: str
@@ -181,6 +191,7 @@ class ParameterCheck:
     analytic: float
     numerical: float
     ok: bool
+    unseen: bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,11 +202,13 @@ class GradientCheck:
         parameters: one entry for each parameter, in the order given.
         tolerance: the largest relative error that passes.
         method: the numerical method compared with.
+        round_off: the difference that round-off in the loss may make: a smaller one is not held against a gradient.
     """
 
     parameters: tuple[ParameterCheck, ...]
     tolerance: float
     method: Method
+    round_off: float
 
     @property
     def ok(self) -> bool:
@@ -208,15 +221,22 @@ class GradientCheck:
         return max(self.parameters, key=lambda parameter: parameter.error)
 
     def __repr__(self) -> str:
-        verdict = "agrees" if self.ok else "does not agree"
+        unseen = any(parameter.unseen for parameter in self.parameters)
+        verdict = "does not agree" if not self.ok else "agrees, as far as can be seen," if unseen else "agrees"
         lines = [f"The gradient {verdict} with the numerical one ({self.method}; tolerance {self.tolerance:.0e})."]
         width = max(len(parameter.name) for parameter in self.parameters)
         for p in self.parameters:
             place = f"[{', '.join(map(str, p.index))}]" if p.index else ""
             lines.append(
-                f"  {'ok   ' if p.ok else 'WRONG'}  {p.name:{width}}  {p.shape!s:10}  "
+                f"  {'small' if p.unseen else 'ok   ' if p.ok else 'WRONG'}  {p.name:{width}}  {p.shape!s:10}  "
                 f"worst relative error {p.error:.1e} at {p.name}{place}: "
                 f"yours {p.analytic:.8g}, numerical {p.numerical:.8g}"
+            )
+        if unseen:
+            remedy = "multiply the loss by a large number" if self.method == "complex" else "use method='complex'"
+            lines.append(
+                f"  small: no entry is above {self.round_off:.1e}, where round-off in the loss hides a wrong gradient, "
+                f"a zero too; to see more, {remedy}."
             )
         return "\n".join(lines)
 
@@ -238,6 +258,10 @@ def gradient_check(
     gradient. All larger ones are compared with the tolerance, which leaves room for the truncation error, 4e-11 times
     the ratio of the third to the first derivative.
 
+    It is max(1, |L|) and not |L|, because a loss close to 0 mostly comes of numbers close to 1, as in (A - Y)² or
+    log A, and carries their round-off. So of gradients that small nothing can be said: where a parameter has no larger
+    entry, the outcome says so (`unseen`), and the complex step, which sees smaller ones, can decide.
+
     Args:
         loss: a function of the parameters, given in the structure of `params`, returning one number.
         params: an array, a list or tuple of arrays, or a dict from name to array; a float counts as an array.
@@ -251,7 +275,8 @@ def gradient_check(
 
     Raises:
         TypeError: a parameter holds integers, or something holds no numbers.
-        ValueError: the two structures or shapes differ; a gradient is not finite; as in `numerical_gradient`.
+        ValueError: the two structures or shapes differ; a gradient is not finite; two parameters are one array or
+            overlap; as in `numerical_gradient`.
     """
     named, named_grads = _named(params), _named(grads)
     if named.keys() != named_grads.keys() or not named:
@@ -260,31 +285,44 @@ def gradient_check(
         )
     _check_step(method, step)
     tolerance = positive_number(tolerance, "tolerance")
-    points = {name: value if _is_number(value) else _real_numbers(value, name) for name, value in named.items()}
+    points = {name: v if _is_number(v) else _real_numbers(v, f"{name}") for name, v in named.items()}
+    _check_apart(points)
     value = _one_number(loss, "the loss")
     size = max(1.0, abs(value(_restructured(points, params)).item()))
     h = 1.0 if method == "complex" else step or _default_step(method, 0.0)
-    floor = 10 * EPSILON * size / h / tolerance
+    round_off = 10 * EPSILON * size / h
     checks = []
     for name, point in points.items():
-        analytic = _real_gradient(named_grads[name], name, np.shape(point))
+        analytic = _real_gradient(named_grads[name], f"{name}", np.shape(point))
 
-        def loss_of_one(p: Any, name: str = name) -> Array:
+        def loss_of_one(p: Any, name: Hashable = name) -> Array:
             return value(_restructured({**points, name: p}, params))
 
-        numerical = _differentiate(loss_of_one, point, method, step, name)
-        checks.append(_compare(name, analytic, np.asarray(numerical), floor, tolerance))
-    return GradientCheck(tuple(checks), tolerance, method)
+        numerical = _differentiate(loss_of_one, point, method, step, f"{name}")
+        checks.append(_compare(f"{name}", analytic, np.asarray(numerical), round_off, tolerance))
+    return GradientCheck(tuple(checks), tolerance, method, round_off)
 
 
-def _compare(name: str, analytic: Array, numerical: Array, floor: float, tolerance: float) -> ParameterCheck:
+def _compare(name: str, analytic: Array, numerical: Array, round_off: float, tolerance: float) -> ParameterCheck:
     """One line of the outcome: where the two differ most."""
-    errors = np.asarray(relative_error(analytic, numerical, floor=floor))
+    errors = np.asarray(relative_error(analytic, numerical, floor=round_off / tolerance))
     index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
     error = float(errors[index])
+    ok = error <= tolerance
+    unseen = ok and bool(np.all(np.maximum(np.abs(analytic), np.abs(numerical)) <= round_off))
     return ParameterCheck(
-        name, analytic.shape, error, index, float(analytic[index]), float(numerical[index]), error <= tolerance
+        name, analytic.shape, error, index, float(analytic[index]), float(numerical[index]), ok, unseen
     )
+
+
+def _check_apart(points: Mapping[Hashable, Any]) -> None:
+    """No two parameters may share numbers: one is changed at a time, where it stands."""
+    for (one, a), (other, b) in combinations(points.items(), 2):
+        if np.shares_memory(a, b):
+            raise ValueError(
+                f"{one} and {other} share their numbers, so neither can change alone: give a copy of one, such as "
+                "W.copy(), or, where the loss uses one array twice, that array once with the sum of its gradients."
+            )
 
 
 def _real_gradient(grad: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
@@ -300,19 +338,19 @@ def _real_gradient(grad: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _named(values: Any) -> dict[str, Any]:
+def _named(values: Any) -> dict[Hashable, Any]:
     """The arrays of a structure by name: a dict's keys, a list's positions, or "params" where it is one array."""
     if isinstance(values, Mapping):
-        return {str(key): value for key, value in values.items()}
+        return dict(values)
     if isinstance(values, list | tuple):
         return {f"params[{i}]": value for i, value in enumerate(values)}
     return {"params": values}
 
 
-def _restructured(named: Mapping[str, Any], like: Any) -> Any:
+def _restructured(named: Mapping[Hashable, Any], like: Any) -> Any:
     """The inverse of `_named`: the same arrays in the structure of `like`."""
     if isinstance(like, Mapping):
-        return dict(zip(like.keys(), named.values(), strict=True))
+        return dict(named)
     if isinstance(like, list | tuple):
         return list(named.values()) if isinstance(like, list) else tuple(named.values())
     return named["params"]
@@ -321,7 +359,7 @@ def _restructured(named: Mapping[str, Any], like: Any) -> Any:
 def _structure(values: Any) -> str:
     """A structure in words."""
     if isinstance(values, Mapping):
-        return f"a dict of {', '.join(map(str, values)) or 'nothing'}"
+        return f"a dict of {', '.join(map(repr, values)) or 'nothing'}"
     if isinstance(values, list | tuple):
         return f"a {'list' if isinstance(values, list) else 'tuple'} of {len(values)}"
     return "None" if values is None else "one array"
@@ -409,7 +447,13 @@ def _differentiate(f: Callable[[Any], Array], x: ArrayLike, method: Method, step
 
         def along(t: complex, index: tuple[int, ...] = index) -> Array:
             point[index] = t
-            return value()
+            there = value()
+            if there.shape != here.shape:
+                raise ValueError(
+                    f"The function's value has shape {here.shape} at {name} and {there.shape} next to it: "
+                    "a derivative needs one shape everywhere."
+                )
+            return there
 
         try:
             slopes.append(_slope(along, centre, step or _default_step(method, float(abs(centre))), method, here))

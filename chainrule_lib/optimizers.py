@@ -9,13 +9,12 @@ All parameters move at once, with gradients of the same age.
 """
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule_lib._arrays import Array, as_numbers, positive_number
+from chainrule_lib._arrays import Array, as_list, as_numbers, is_number, positive_number
 
 
 class Optimizer(Protocol):
@@ -27,17 +26,17 @@ class Optimizer(Protocol):
 
 
 def _fraction(value: Any, name: str) -> float:
-    if not (isinstance(value, Real) and 0 <= float(value) < 1):
+    if not (is_number(value) and 0 <= float(value) < 1):
         raise ValueError(f"{name} is {value!r}: expected a number from 0 up to, but not including, 1.")
     return float(value)
 
 
 def _paired(params: Sequence[ArrayLike], grads: Sequence[ArrayLike]) -> tuple[list[Array], list[Array]]:
     """Both lists as arrays, each gradient in the shape of its parameter."""
-    if len(params) != len(grads):
-        raise ValueError(f"There are {len(params)} parameters and {len(grads)} gradients: expected one for each.")
-    thetas = [as_numbers(param, f"params[{i}]") for i, param in enumerate(params)]
-    gs = [as_numbers(grad, f"grads[{i}]") for i, grad in enumerate(grads)]
+    thetas = [as_numbers(param, f"params[{i}]") for i, param in enumerate(as_list(params, "params", "arrays"))]
+    gs = [as_numbers(grad, f"grads[{i}]") for i, grad in enumerate(as_list(grads, "grads", "arrays"))]
+    if len(thetas) != len(gs):
+        raise ValueError(f"There are {len(thetas)} parameters and {len(gs)} gradients: expected one for each.")
     for i, (theta, g) in enumerate(zip(thetas, gs, strict=True)):
         if theta.shape != g.shape:
             raise ValueError(
@@ -84,7 +83,7 @@ class GradientDescent:
             New parameters, as new arrays.
 
         Raises:
-            TypeError: something holds no numbers.
+            TypeError: something holds no numbers, or is no list.
             ValueError: the two lists do not fit each other.
         """
         thetas, gs = _paired(params, grads)
@@ -123,7 +122,7 @@ class Momentum:
             New parameters, as new arrays.
 
         Raises:
-            TypeError: something holds no numbers.
+            TypeError: something holds no numbers, or is no list.
             ValueError: the two lists do not fit each other, or the shapes differ from those of the steps before.
         """
         thetas, gs = _paired(params, grads)
@@ -176,7 +175,7 @@ class Adam:
             New parameters, as new arrays.
 
         Raises:
-            TypeError: something holds no numbers.
+            TypeError: something holds no numbers, or is no list.
             ValueError: the two lists do not fit each other, or the shapes differ from those of the steps before.
         """
         thetas, gs = _paired(params, grads)

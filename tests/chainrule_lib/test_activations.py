@@ -36,13 +36,15 @@ def test_sigmoid_of_minus_1000_is_zero_without_a_warning() -> None:
 
 
 @given(z=st.floats(allow_nan=False))
-def test_sigmoid_takes_any_float_to_between_0_and_1_without_a_warning(z: float) -> None:
+def test_sigmoid_and_both_slopes_keep_to_their_bounds_for_any_float_without_a_warning(z: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         a = sigmoid(z)
         assert 0 <= a <= 1
         assert a + sigmoid(-z) == pytest.approx(1, abs=1e-15)
         assert 0 <= sigmoid_derivative(z) <= 0.25 * (1 + 1e-15)
+        assert 0 <= tanh_derivative(z) <= 1
+        assert tanh_derivative(z) == pytest.approx(1 - tanh(z) ** 2, abs=1e-15)
 
 
 def test_sigmoid_keeps_its_digits_far_below_zero() -> None:
@@ -82,12 +84,14 @@ def test_a_number_gives_a_python_number_and_a_list_an_array(function: Callable[.
 
 def test_float32_stays_float32() -> None:
     z = np.array([-2, 0, 3], dtype=np.float32)
-    assert [f(z).dtype for f in (sigmoid, sigmoid_derivative, tanh, relu, softmax)] == [np.float32] * 5
+    for f in (*(function for pair in SCALAR_PAIRS for function in pair), softmax, softmax_jacobian):
+        assert f(z).dtype == np.float32, f.__name__
 
 
 def test_the_slope_of_relu_is_0_up_to_the_kink_and_1_after_it() -> None:
     assert relu_derivative([-1.0, 0.0, 1e-9]).tolist() == [0, 0, 1]
     assert np.isnan(relu(np.nan))
+    assert np.isnan(relu_derivative(np.nan))
 
 
 @given(z=hnp.arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.floats(-1e5, 1e5)))
@@ -96,6 +100,15 @@ def test_softmax_rows_are_probabilities_that_a_common_shift_leaves_alone(z: np.n
     assert np.all(p >= 0)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
     np.testing.assert_allclose(softmax(z + 7), p, atol=1e-10)
+
+
+@given(z=hnp.arrays(float, st.integers(1, 5), elements=st.floats(allow_nan=False, allow_infinity=False)))
+def test_softmax_of_any_finite_logits_is_a_distribution_without_a_warning(z: np.ndarray) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert softmax(z).sum() == pytest.approx(1, rel=1e-14)
+        assert np.all(np.isfinite(softmax_jacobian(z)))
+        assert softmax([1e308, -1e308]).tolist() == [1, 0]
 
 
 @given(z=hnp.arrays(float, st.tuples(st.integers(1, 3), st.integers(1, 4)), elements=st.floats(-5, 5)))

@@ -113,12 +113,26 @@ def test_one_hot_rows_have_their_1_at_the_label() -> None:
         (lambda: xor(0), "n is 0: expected a whole number of at least 1"),
         (lambda: moons(2.5), "n is 2.5: expected a whole number"),  # type: ignore[arg-type]
         (lambda: moons(noise=-1), "noise is -1: expected a standard deviation"),
+        (lambda: moons(noise="a"), "noise is 'a': expected a standard deviation"),  # type: ignore[arg-type]
+        (lambda: xor(True), "n is True: expected a whole number of at least 1"),
+        (lambda: xor(seed=-1), "seed is -1: expected a whole number of at least 0"),
+        (lambda: moons(seed=-1), "seed is -1: expected a whole number"),
+        (lambda: spirals(seed=-1), "seed is -1: expected a whole number"),
+        (lambda: sequences(seed=0.5), r"seed is 0\.5: expected a whole number"),  # type: ignore[arg-type]
+        (lambda: train_test_split([1.0, 2.0], [1.0, 2.0], seed=-1), "seed is -1: expected a whole number"),
         (lambda: spirals(classes=1), "classes is 1: expected a whole number of at least 2"),
         (lambda: sequences(length=1), "length is 1: expected a whole number of at least 2"),
         (lambda: one_hot([0, 3], 3), r"labels has shape \(2,\): expected \(n,\) with whole numbers from 0 to 2"),
+        (lambda: one_hot([0], 2.5), r"classes is 2\.5: expected a whole number of at least 1"),  # type: ignore[arg-type]
+        (lambda: one_hot([0], None), "classes is None: expected a whole number"),  # type: ignore[arg-type]
+        (lambda: one_hot([0], 0), "classes is 0: expected a whole number of at least 1"),
         (lambda: one_hot([[0]], 3), r"labels has shape \(1, 1\)"),
         (lambda: train_test_split([1.0, 2.0], [1.0]), r"X has shape \(2,\), Y has shape \(1,\): expected the same n"),
         (lambda: train_test_split([1.0, 2.0], [1.0, 2.0], test_fraction=1), "test_fraction is 1: expected a number"),
+        (
+            lambda: train_test_split([1.0, 2.0], [1.0, 2.0], test_fraction="a"),  # type: ignore[arg-type]
+            "test_fraction is 'a': expected a number",
+        ),
     ],
 )
 def test_impossible_sizes_are_refused(call: Callable[[], Any], message: str) -> None:

@@ -116,6 +116,17 @@ def test_a_certain_prediction_costs_nothing_when_right_and_everything_when_wrong
         assert cl.categorical_cross_entropy([0.0, 1.0], [1, 0]) == np.inf
 
 
+def test_an_infinite_logit_costs_what_its_probability_costs() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for Z, Y in (([-np.inf, 0.0], [0, 1]), ([-np.inf, 0.0], [1, 0]), ([1.0, -np.inf, 1.0], [0.5, 0, 0.5])):
+            from_logits = cl.categorical_cross_entropy_from_logits(Z, Y)
+            assert from_logits == pytest.approx(cl.categorical_cross_entropy(softmax(Z), Y), rel=1e-15)
+        for z, y in ((-np.inf, 0), (-np.inf, 1), (np.inf, 1), (np.inf, 0)):
+            assert cl.binary_cross_entropy_from_logits(z, y) == cl.binary_cross_entropy(sigmoid(z), y)
+        assert cl.categorical_cross_entropy_from_logits([1e308, -1e308], [1, 0]) == 0.0
+
+
 @pytest.mark.parametrize(("loss", "gradient", "predict", "targets"), LOSSES)
 def test_predictions_and_targets_of_different_shapes_are_refused_naming_both(
     loss: Loss, gradient: Loss, predict: object, targets: object
@@ -134,3 +145,5 @@ def test_what_is_no_probability_is_refused() -> None:
         cl.binary_cross_entropy_from_logits([1.5], [2])
     with pytest.raises(ValueError, match="Y has rows that do not sum to 1"):
         cl.categorical_cross_entropy_from_logits([[1.0, 2.0]], [[1, 1]])
+    with pytest.raises(ValueError, match="Y has rows that do not sum to 1, or entries below 0"):
+        cl.categorical_cross_entropy([0.5, 0.5], [2, -1])

@@ -121,6 +121,41 @@ def test_backward_sends_any_upstream_gradient_to_every_parameter(sizes: list[int
     assert_agree(network.backward(X, upstream), expected)
 
 
+@pytest.mark.parametrize("as_given", [np.asarray, lambda a: a.tolist()], ids=["arrays", "lists"])
+@pytest.mark.parametrize("loss_name", ["half_squared_error", "binary_cross_entropy"])
+@pytest.mark.parametrize("n", [None, 1, 2, 5])
+def test_a_last_layer_of_one_row_has_the_loss_and_the_gradients_of_the_same_layer_as_a_matrix(
+    n: int | None, loss_name: LossName, as_given: Callable[[np.ndarray], Any]
+) -> None:
+    matrix, row = (random_network([2, 3, 1], seed=6, loss=loss_name) for _ in range(2))
+    row.weights = [as_given(row.weights[0]), as_given(row.weights[1][0])]
+    row.biases = [as_given(row.biases[0]), as_given(row.biases[1][0])]
+    random = np.random.default_rng(6)
+    batch = () if n is None else (n,)
+    X, Y = random.normal(size=(*batch, 2)), random.random(size=(*batch, 1))
+    loss, (dWs, dbs, dX) = matrix.gradients(X, Y)
+    of_row, (row_dWs, row_dbs, row_dX) = row.gradients(X, Y[..., 0])
+    assert of_row == row.loss(X, Y[..., 0]) == pytest.approx(loss, rel=1e-15)
+    assert [dW.shape for dW in row_dWs] == [(3, 2), (3,)]
+    assert [db.shape for db in row_dbs] == [(3,), ()]
+    for one, other in zip([*row_dWs, *row_dbs, row_dX], [*dWs, *dbs, dX], strict=True):
+        np.testing.assert_allclose(one, other.reshape(one.shape), rtol=1e-13)
+    sent_back = row.backward(X, np.ones(batch))
+    np.testing.assert_allclose(sent_back.dX, matrix.backward(X, np.ones((*batch, 1))).dX, rtol=1e-13)
+    assert repr(row) == repr(matrix) == f"SigmoidNetwork([2, 3, 1], loss={loss_name!r})"
+
+
+def test_a_network_with_the_article_s_numbers_put_in_by_hand_trains() -> None:
+    x, W1, b1, W2, b2 = ARTICLE
+    network = SigmoidNetwork([2, 2, 1])
+    network.weights, network.biases = [W1, W2], [b1, b2]  # type: ignore[list-item]
+    assert network.forward(x) == 0.871843204787514
+    history = network.train([x, x], [0.0, 0.0], epochs=3)
+    assert history[0] == pytest.approx(0.871843204787514**2 / 2)
+    assert history[0] > history[1] > history[2]
+    assert [W.shape for W in network.weights] == [(2, 2), (2,)]
+
+
 def test_the_gradient_of_a_saturated_unit_keeps_its_digits() -> None:
     network = SigmoidNetwork([1, 1], seed=0)
     network.weights, network.biases = [np.array([[1.0]])], [np.array([0.0])]
@@ -224,17 +259,39 @@ def test_a_network_names_the_shapes_that_do_not_fit() -> None:
         network.train(np.ones(2), np.ones(3))
     with pytest.raises(ValueError, match="There are 2 weights and 1 biases"):
         forward_cache(np.ones(2), network.weights, network.biases[:1])
+    network.biases[1] = np.ones(2)
+    for call in (lambda: network.backward(np.ones(2), np.ones(3)), lambda: repr(network)):
+        with pytest.raises(
+            ValueError, match=r"b2 has shape \(2,\), W2 has shape \(3, 4\): expected b2 of shape \(3,\)"
+        ):
+            call()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: SigmoidNetwork([2]), r"sizes is \[2\]: expected at least two positive whole numbers"),
-        (lambda: SigmoidNetwork([2, 0]), "expected at least two positive whole numbers"),
-        (lambda: SigmoidNetwork([2, 1.5]), "expected at least two positive whole numbers"),  # type: ignore[list-item]
+        (lambda: forward_cache([1.0], None, None), "weights is None: expected a list of arrays"),  # type: ignore[arg-type]
+        (lambda: forward_cache([1.0], [[[1.0]]], 0.5), r"biases is 0\.5: expected a list of arrays"),  # type: ignore[arg-type]
+        (lambda: SigmoidNetwork(3), r"sizes is 3: expected a list of whole numbers, such as \[2, 3, 1\]"),  # type: ignore[arg-type]
+    ],
+)
+def test_one_thing_where_a_list_belongs_is_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: SigmoidNetwork([2]), r"sizes is \[2\]: expected at least two whole numbers"),
+        (lambda: SigmoidNetwork([2, 0]), r"sizes\[1\] is 0: expected a whole number of at least 1"),
+        (lambda: SigmoidNetwork([2, 1.5]), r"sizes\[1\] is 1\.5: expected a whole number"),  # type: ignore[list-item]
+        (lambda: SigmoidNetwork([True, True]), r"sizes\[0\] is True: expected a whole number"),
+        (lambda: SigmoidNetwork([2, 1], seed=-1), "seed is -1: expected a whole number of at least 0"),
+        (lambda: SigmoidNetwork([2, 1]).train(*xor(), seed=-1), "seed is -1: expected a whole number of at least 0"),
         (lambda: SigmoidNetwork([2, 1], loss="hinge"), "loss is 'hinge': expected 'half_squared_error' or"),  # type: ignore[arg-type]
-        (lambda: SigmoidNetwork([2, 1]).train(*xor(), epochs=0), "epochs is 0: expected a positive whole number"),
-        (lambda: SigmoidNetwork([2, 1]).train(*xor(), batch_size=0), "batch_size is 0: expected a positive whole"),
+        (lambda: SigmoidNetwork([2, 1]).train(*xor(), epochs=0), "epochs is 0: expected a whole number of at least 1"),
+        (lambda: SigmoidNetwork([2, 1]).train(*xor(), batch_size=0), "batch_size is 0: expected a whole number"),
     ],
 )
 def test_impossible_networks_and_trainings_are_refused(call: Callable[[], object], message: str) -> None:

@@ -1,6 +1,7 @@
 """Numerical derivatives: the order of each method, what is perturbed and restored, the gradient check's verdicts."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chainrule_lib import (
+    SigmoidNetwork,
     directional_derivative,
     gradient_check,
     jacobian,
@@ -128,6 +130,20 @@ def test_a_directional_derivative_is_the_gradient_s_product_with_the_direction(
     assert slope == pytest.approx(expected, abs=EXPECTED_ERROR[method] * max(1, x.size) * size)
 
 
+@pytest.mark.parametrize(("method", "calls"), [("forward", 2), ("complex", 2), ("central", 3), ("richardson", 5)])
+def test_a_directional_derivative_costs_the_values_of_one_entry_however_many_there_are(
+    method: Method, calls: int
+) -> None:
+    points = []
+
+    def f(x: np.ndarray) -> Any:
+        points.append(x)
+        return np.sum(x * x)
+
+    assert directional_derivative(f, np.ones(50), np.ones(50), method=method) == pytest.approx(100, rel=1e-6)
+    assert len(points) == calls
+
+
 @pytest.mark.parametrize("function", [numerical_gradient, jacobian])
 def test_integers_are_refused_with_what_to_do(function: Callable[..., Any]) -> None:
     for x in (np.array([1, 2]), [1, 2], 3, np.array([True])):
@@ -169,6 +185,20 @@ def test_impossible_methods_and_steps_are_refused(arguments: dict[str, Any], mes
         numerical_gradient(np.sum, np.array([0.5]), **arguments)
 
 
+def test_an_unknown_method_is_refused_in_a_direction_too() -> None:
+    with pytest.raises(ValueError, match="method is 'backward': expected one of 'central'"):
+        directional_derivative(np.sum, np.ones(3), np.ones(3), method="backward")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_function_whose_shape_depends_on_x_has_no_jacobian(method: Method) -> None:
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.append(x, x) if x[0] == 0.5 else x
+
+    with pytest.raises(ValueError, match=r"value has shape \(2,\) at x and \(1,\) next to it"):
+        jacobian(f, np.array([0.5]), method=method)
+
+
 def test_x_must_be_real_and_finite() -> None:
     with pytest.raises(TypeError, match="x holds complex numbers: expected real ones"):
         numerical_gradient(np.sum, np.array([1j]))
@@ -192,6 +222,24 @@ def test_relative_error_below_the_floor_is_relative_to_the_floor() -> None:
     assert relative_error(1e-12, 2e-12, floor=1e-6) == pytest.approx(1e-6)
     with pytest.raises(ValueError, match=r"a has shape \(2,\), b has shape \(3,\)"):
         relative_error([1, 2], [1, 2, 3])
+
+
+@given(a=st.floats(allow_nan=False, allow_infinity=False), b=st.floats(allow_nan=False, allow_infinity=False))
+def test_the_relative_error_of_any_finite_floats_lies_between_0_and_2(a: float, b: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        error = relative_error(a, b)
+        assert 0 <= error <= 2
+        assert (error == 0) == (a == b)
+
+
+def test_the_relative_error_of_huge_opposites_is_2_and_to_infinity_there_is_none() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert relative_error(1e308, -1e308) == 2.0
+        assert relative_error(5e-324, 0.0) == 1.0
+        assert relative_error(math.inf, math.inf) == 0.0
+        assert np.isnan(relative_error([math.inf, math.inf, math.nan], [1.0, -math.inf, math.nan])).all()
 
 
 # --- gradient_check ---
@@ -260,11 +308,68 @@ def test_a_gradient_off_by_a_factor_fails_at_any_scale_of_the_loss(factor: float
     assert not gradient_check(lambda p: scale * np.sum(np.sin(p)), p, factor * dp).ok
 
 
+@pytest.mark.parametrize("factor", [1.0, 2.0, 0.0])
+def test_a_gradient_too_small_to_be_seen_is_said_to_be(factor: float) -> None:
+    p, big = np.array([0.4, -0.7]), np.array([1.0])
+    check = gradient_check(
+        lambda p: 1e-10 * np.sum(np.sin(p["tiny"])) + p["big"][0],
+        {"tiny": p, "big": big},
+        {"tiny": factor * 1e-10 * np.cos(p), "big": big},
+    )
+    assert [parameter.unseen for parameter in check.parameters] == [True, False]
+    assert "agrees, as far as can be seen, with the numerical one" in str(check)
+    assert "small  tiny" in str(check)
+    assert "ok     big" in str(check)
+    assert "round-off in the loss hides a wrong gradient, a zero too; to see more, use method='complex'" in str(check)
+
+
+@given(factor=st.sampled_from([0.0, 0.5, 2.0, 1.0001]), scale=st.sampled_from([1e-10, 1e-6]))
+def test_the_complex_step_sees_what_round_off_hides_from_a_difference(factor: float, scale: float) -> None:
+    p = np.array([0.4, -0.7])
+    right = gradient_check(lambda p: scale * np.sum(np.sin(p)), p, scale * np.cos(p), method="complex")
+    assert right.ok
+    assert not right.worst.unseen
+    assert "far as can be seen" not in str(right)
+    assert not gradient_check(lambda p: scale * np.sum(np.sin(p)), p, factor * scale * np.cos(p), method="complex").ok
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-5, 1e-8])
+@given(seed=st.integers(0, 1000))
+def test_the_gradients_of_a_network_that_fits_closely_pass_though_its_loss_carries_the_round_off_of_its_outputs(
+    distance: float, seed: int
+) -> None:
+    network, random = SigmoidNetwork([3, 4, 2], seed=seed), np.random.default_rng(seed)
+    X = random.normal(size=(5, 3))
+    Y = network.forward(X) + distance * random.normal(size=(5, 2))
+    gradients = network.gradients(X, Y)[1]
+    assert gradient_check(lambda _: network.loss(X, Y), network.weights, gradients.dWs).ok
+
+
+def test_one_array_as_two_parameters_is_refused_and_a_copy_passes() -> None:
+    def of_two(p: Any) -> Any:
+        return np.sum(p[0] ** 2) + np.sum(p[1] ** 2)
+
+    with pytest.raises(ValueError, match=r"params\[0\] and params\[1\] share their numbers.*give a copy of one"):
+        gradient_check(of_two, [W, W], [2 * W, 2 * W])
+    with pytest.raises(ValueError, match="all and row share their numbers"):
+        gradient_check(lambda p: of_two([*p.values()]), {"all": W, "row": W[1]}, {"all": 2 * W, "row": 2 * W[1]})
+    assert gradient_check(of_two, [W, W.copy()], [2 * W, 2 * W]).ok
+    theta = np.linspace(0.1, 0.6, 6)  # parts of one vector that do not overlap
+    assert gradient_check(of_two, [theta[::2], theta[1::2]], [2 * theta[::2], 2 * theta[1::2]]).ok
+
+
+def test_the_keys_1_and_the_string_1_are_two_parameters() -> None:
+    params, grads = {1: np.array([2.0]), "1": np.array([3.0])}, {1: np.array([3.0]), "1": np.array([2.0])}
+    assert gradient_check(lambda p: p[1][0] * p["1"][0], params, grads).ok
+    with pytest.raises(ValueError, match="params is a dict of 1, grads is a dict of '1'"):
+        gradient_check(lambda p: p[1], {1: 2.0}, {"1": 1.0})
+
+
 @pytest.mark.parametrize(
     ("params", "grads", "message"),
     [
         ([W, b], [W], "params is a list of 2, grads is a list of 1: expected a gradient for every parameter"),
-        ({"W": W, "b": b}, {"W": W}, "params is a dict of W, b, grads is a dict of W: expected a gradient"),
+        ({"W": W, "b": b}, {"W": W}, "params is a dict of 'W', 'b', grads is a dict of 'W': expected a gradient"),
         ([W, b], None, "params is a list of 2, grads is None"),
         (W, [W], "params is one array, grads is a list of 1"),
         ([], [], "params is a list of 0"),

@@ -92,6 +92,17 @@ def test_gradients_that_do_not_fit_their_parameters_are_refused(make: Callable[[
         make().step([1.0, 2.0], [1.0])
 
 
+@pytest.mark.parametrize("make", ALL)
+def test_parameters_may_come_one_by_one_but_not_as_one_number(make: Callable[[], Any]) -> None:
+    thetas, gs = [np.ones(2), np.array(3.0)], [np.array([0.5, 1.0]), np.array(-2.0)]
+    for one, other in zip(make().step(iter(thetas), iter(gs)), make().step(thetas, gs), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(TypeError, match=r"params is 1\.0: expected a list of arrays"):
+        make().step(1.0, [1.0])
+    with pytest.raises(TypeError, match="grads is None: expected a list of arrays"):
+        make().step([1.0], None)
+
+
 @pytest.mark.parametrize("make", ALL[1:])
 def test_parameters_of_other_shapes_need_a_new_optimizer(make: Callable[[], Any]) -> None:
     optimizer = make()
