@@ -8,6 +8,7 @@ Both parts here are set in ``nbgrader_config.py`` and work inside nbgrader's own
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,34 +33,54 @@ def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -
     assignment, student : what nbgrader was told to grade, perhaps a pattern; the folder says it exactly
     notebooks : the paths of the submission's notebooks; nbgrader goes on with what is left in this list
     """
-    if len(notebooks) != 1:
+    if not notebooks:
         return
-    submitted = Path(notebooks[0])
-    expected = submitted.with_name(f"{submitted.parent.name}.ipynb")
-    if submitted != expected:
-        get_logger().warning("Grading %s under its lesson's name, %s", submitted, expected.name)
-        shutil.copyfile(submitted, expected)
-        notebooks[:] = [str(expected)]
+    expected = Path(notebooks[0]).with_name(f"{Path(notebooks[0]).parent.name}.ipynb")
+    handed_in = [path for path in map(Path, notebooks) if path != expected or not _is_our_copy(path)]
+    if len(handed_in) != 1 or handed_in[0] == expected:
+        return
+    get_logger().warning("Grading %s under its lesson's name, %s", handed_in[0], expected.name)
+    shutil.copyfile(handed_in[0], expected)
+    _note(expected).write_text(_digest(expected), encoding="utf-8")
+    notebooks[:] = [str(expected)]
+
+
+def _note(copy: Path) -> Path:
+    """Says beside a copy what it held when it was made, so that no later submission is graded by it."""
+    return copy.with_name(f".{copy.name}.copy")
+
+
+def _is_our_copy(path: Path) -> bool:
+    """Whether a notebook is the unchanged copy that an earlier run of this hook made."""
+    return _note(path).is_file() and _note(path).read_text(encoding="utf-8") == _digest(path)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class RestoreCells(NbGraderPreprocessor):
     """Takes the checks from the gradebook, never from the submission, and nbgrader's metadata of the answers too.
 
-    A check stands where the submission has it; of several copies the last one counts. One that was deleted goes after
-    its answer; where the answer's cell is gone as well (or has lost its metadata), it goes to the end, where a function
-    written anywhere is known.
+    A check stands where the submission has it, though never before its answer; of several copies the last one counts.
+    One that was deleted goes after its answer; where the answer's cell is gone as well (or has lost its metadata), it
+    goes to the end, where a function written anywhere is known.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         nb = upgrade(nb, from_minor=nb.nbformat_minor)
+        nb.metadata.pop("kernelspec", None)  # OverwriteKernelspec sets the lesson's own; a damaged one is no notebook
         missing = _released_cells(resources["nbgrader"])
         for position, cell in reversed(list(enumerate(nb.cells))):
-            claimed = cell.metadata.pop("nbgrader", {}).get("grade_id")
+            claims = cell.metadata.pop("nbgrader", None)
+            claimed = claims.get("grade_id") if isinstance(claims, dict) else None
+            if not isinstance(claimed, str):
+                continue
             if restored := missing.pop(claimed, None):
                 if not restored.metadata.nbgrader.locked:
                     restored.source = cell.source
                 nb.cells[position] = restored
-        names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
+        names = [_name(cell) for cell in nb.cells]
         for name, cell in missing.items():
             if cell.metadata.nbgrader.grade:
                 self.log.warning("Check %s was deleted; putting it back", name)
@@ -67,7 +88,23 @@ class RestoreCells(NbGraderPreprocessor):
                 position = names.index(answer) + 1 if answer in names else len(names)
                 nb.cells.insert(position, cell)
                 names.insert(position, name)
+        self._put_checks_after_answers(nb)
         return nb, resources
+
+    def _put_checks_after_answers(self, nb: NotebookNode) -> None:
+        """A check that was moved before its answer would find nothing there to check."""
+        for name in [_name(cell) for cell in nb.cells]:
+            names = [_name(cell) for cell in nb.cells]
+            answer = name.removesuffix("-check")
+            if answer != name and answer in names and names.index(name) < names.index(answer):
+                self.log.warning("Check %s stood before its answer; moving it behind", name)
+                check = nb.cells.pop(names.index(name))
+                nb.cells.insert(names.index(answer), check)
+
+
+def _name(cell: NotebookNode) -> str:
+    """A cell's name in nbgrader; empty where it has none."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
 def _released_cells(submission: dict[str, str]) -> dict[str, NotebookNode]:

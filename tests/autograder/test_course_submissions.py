@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 
+from autograder.course.submissions import restore_notebook_name
 from autograder.exercises import Exercise
 
 LESSON = "05_backpropagation"
@@ -76,6 +77,16 @@ def answer_claims_points(notebook: NotebookNode, answer: str) -> None:
     notebook.cells[place(notebook, answer)].metadata.nbgrader.update(grade=True, points=1000, schema_version=99)
 
 
+def check_before_answer(notebook: NotebookNode, answer: str) -> None:
+    check = notebook.cells.pop(place(notebook, f"{answer}-check"))
+    notebook.cells.insert(place(notebook, answer), check)
+
+
+def metadata_damaged(notebook: NotebookNode, answer: str) -> None:
+    notebook.cells[place(notebook, f"{answer}-check")].metadata["nbgrader"] = "lost"
+    notebook.metadata["kernelspec"] = {"name": "no-such-kernel", "display_name": "?"}
+
+
 SUBMISSIONS: dict[str, tuple[Change, str, int]] = {
     "as-it-should-be": (nothing, LESSON, 0),
     "renamed": (nothing, f"{LESSON} (1)", 0),
@@ -84,6 +95,8 @@ SUBMISSIONS: dict[str, tuple[Change, str, int]] = {
     "metadata-lost": (all_metadata_lost, LESSON, 0),
     "name-lost": (name_lost, LESSON, 0),
     "check-copied": (check_copied, LESSON, 0),
+    "check-before-answer": (check_before_answer, LESSON, 0),
+    "metadata-damaged": (metadata_damaged, LESSON, 0),
     "code-as-text": (code_turned_into_text, LESSON, 0),
     "answer-claims-points": (answer_claims_points, LESSON, 0),
     "answer-and-check-deleted": (answer_and_check_deleted, LESSON, 1),
@@ -157,3 +170,28 @@ def test_two_unknown_notebooks_are_left_to_the_instructor(released_course: Path,
     outcome = nbgrader(released_course, "autograde", LESSON)
     assert outcome.returncode == 1
     assert "Skipping unknown notebook" in outcome.stderr
+
+
+def test_a_renamed_notebook_that_is_handed_in_again_is_graded_anew(tmp_path: Path):
+    folder = tmp_path / LESSON
+    folder.mkdir()
+    handed_in, copy = folder / "mine.ipynb", folder / f"{LESSON}.ipynb"
+    for text in ("the first try", "the second try"):
+        handed_in.write_text(text)
+        notebooks = [str(path) for path in folder.glob("*.ipynb")]
+        restore_notebook_name(LESSON, "ada", notebooks)
+        assert notebooks == [str(copy)]
+        assert copy.read_text() == text
+
+
+def test_a_notebook_with_the_right_name_is_never_overwritten(tmp_path: Path):
+    folder = tmp_path / LESSON
+    folder.mkdir()
+    handed_in, right = folder / "mine.ipynb", folder / f"{LESSON}.ipynb"
+    handed_in.write_text("an old try")
+    restore_notebook_name(LESSON, "ada", [str(handed_in)])
+    right.write_text("a new try under the right name")
+    notebooks = [str(handed_in), str(right)]
+    restore_notebook_name(LESSON, "ada", notebooks)
+    assert right.read_text() == "a new try under the right name"
+    assert notebooks == [str(handed_in), str(right)]
