@@ -15,6 +15,17 @@ from chainrule_lib.activations import (
     tanh,
     tanh_derivative,
 )
+from chainrule_lib.convolution import (
+    Conv2dGradients,
+    average_pool2d,
+    average_pool2d_gradient,
+    col2im,
+    conv2d,
+    conv2d_gradients,
+    im2col,
+    max_pool2d,
+    max_pool2d_gradient,
+)
 from chainrule_lib.datasets import digits, moons, one_hot, sequences, spirals, train_test_split, xor
 from chainrule_lib.losses import (
     binary_cross_entropy,
@@ -41,12 +52,15 @@ from chainrule_lib.optimizers import Adam, GradientDescent, Momentum
 
 __all__ = [
     "Adam",
+    "Conv2dGradients",
     "ForwardCache",
     "GradientCheck",
     "GradientDescent",
     "Gradients",
     "Momentum",
     "SigmoidNetwork",
+    "average_pool2d",
+    "average_pool2d_gradient",
     "binary_cross_entropy",
     "binary_cross_entropy_from_logits",
     "binary_cross_entropy_from_logits_gradient",
@@ -55,6 +69,9 @@ __all__ = [
     "categorical_cross_entropy_from_logits",
     "categorical_cross_entropy_from_logits_gradient",
     "categorical_cross_entropy_gradient",
+    "col2im",
+    "conv2d",
+    "conv2d_gradients",
     "digits",
     "directional_derivative",
     "forward_cache",
@@ -62,7 +79,10 @@ __all__ = [
     "gradient_check",
     "half_squared_error",
     "half_squared_error_gradient",
+    "im2col",
     "jacobian",
+    "max_pool2d",
+    "max_pool2d_gradient",
     "moons",
     "numerical_gradient",
     "one_hot",

@@ -30,7 +30,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from chainrule_lib._arrays import Array, as_numbers, check_whole_number
-from chainrule_lib.network import _misfit
 
 Pair = int | tuple[int, int]
 """One number for rows and columns, or (rows, columns)."""
@@ -404,7 +403,10 @@ def _images_and_kernels(X: ArrayLike, W: ArrayLike, stride: Pair, padding: Pair)
     """Images and kernels that fit each other, with where the windows lie."""
     images, kernels = _images(X), as_numbers(W, "W")
     if kernels.ndim != 4 or kernels.shape[1] != images.shape[1] or 0 in kernels.shape[2:]:
-        raise _misfit("W", kernels, "X", images, f"(c_out, {images.shape[1]}, kernel_height, kernel_width)")
+        raise ValueError(
+            f"W has shape {kernels.shape}, X has shape {images.shape}: "
+            f"expected W of shape (c_out, {images.shape[1]}, kernel_height, kernel_width)."
+        )
     return images, kernels, _grid(images.shape, kernels.shape[2:], stride, padding)
 
 
@@ -417,7 +419,7 @@ def _images_to_pool(X: ArrayLike, size: Pair, stride: Pair | None) -> tuple[Arra
 def _bias(b: ArrayLike, W: Array) -> Array:
     bias = as_numbers(b, "b")
     if bias.shape != (len(W),):
-        raise _misfit("b", bias, "W", W, f"({len(W)},)")
+        raise ValueError(f"b has shape {bias.shape}, W has shape {W.shape}: expected b of shape ({len(W)},).")
     return bias
 
 
