@@ -49,6 +49,16 @@ from chainrule_lib.numerical import (
     relative_error,
 )
 from chainrule_lib.optimizers import Adam, GradientDescent, Momentum
+from chainrule_lib.recurrent import (
+    RNNCache,
+    RNNGradients,
+    RNNParameters,
+    clip_by_norm,
+    clip_by_value,
+    gradient_norm,
+    rnn_backward,
+    rnn_forward,
+)
 
 __all__ = [
     "Adam",
@@ -58,6 +68,9 @@ __all__ = [
     "GradientDescent",
     "Gradients",
     "Momentum",
+    "RNNCache",
+    "RNNGradients",
+    "RNNParameters",
     "SigmoidNetwork",
     "average_pool2d",
     "average_pool2d_gradient",
@@ -69,6 +82,8 @@ __all__ = [
     "categorical_cross_entropy_from_logits",
     "categorical_cross_entropy_from_logits_gradient",
     "categorical_cross_entropy_gradient",
+    "clip_by_norm",
+    "clip_by_value",
     "col2im",
     "conv2d",
     "conv2d_gradients",
@@ -77,6 +92,7 @@ __all__ = [
     "forward_cache",
     "forward_pass",
     "gradient_check",
+    "gradient_norm",
     "half_squared_error",
     "half_squared_error_gradient",
     "im2col",
@@ -89,6 +105,8 @@ __all__ = [
     "relative_error",
     "relu",
     "relu_derivative",
+    "rnn_backward",
+    "rnn_forward",
     "sequences",
     "sigmoid",
     "sigmoid_derivative",

@@ -50,6 +50,13 @@ def as_list(values: Any, name: str, items: str) -> list[Any]:
     return list(iterator)
 
 
+def misfit(name: str, array: Array, other_name: str, other: Array, expected: str) -> ValueError:
+    """The error for an array whose shape does not fit another's."""
+    return ValueError(
+        f"{name} has shape {array.shape}, {other_name} has shape {other.shape}: expected {name} of shape {expected}."
+    )
+
+
 def minus_the_largest(z: Array) -> Array:
     """z minus the largest entry of its last axis: softmax's exponents, none above 0."""
     # Two finite logits can be further apart than the largest float; -inf is then right, since its exponential is 0.

@@ -29,6 +29,7 @@ from chainrule_lib._arrays import (
     as_list,
     as_numbers,
     check_whole_number,
+    misfit,
     number_or_array,
     random_numbers,
 )
@@ -64,13 +65,6 @@ class Gradients(NamedTuple):
     dX: Array
 
 
-def _misfit(name: str, array: Array, other_name: str, other: Array, expected: str) -> ValueError:
-    """The error for an array whose shape does not fit another's."""
-    return ValueError(
-        f"{name} has shape {array.shape}, {other_name} has shape {other.shape}: expected {name} of shape {expected}."
-    )
-
-
 def _layers(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> tuple[list[Array], list[Array]]:
     """W and b of every layer as arrays that fit each other.
 
@@ -87,9 +81,9 @@ def _layers(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> tuple[
         if k > 1 and W.shape[-1] != len(Ws[k - 2]):
             width = len(Ws[k - 2])
             expected = f"(d_out, {width})" + f" or ({width},)" * is_last
-            raise _misfit(f"W{k}", W, f"W{k - 1}", Ws[k - 2], expected)
+            raise misfit(f"W{k}", W, f"W{k - 1}", Ws[k - 2], expected)
         if b.shape != W.shape[:-1]:
-            raise _misfit(f"b{k}", b, f"W{k}", W, f"{W.shape[:-1]}")
+            raise misfit(f"b{k}", b, f"W{k}", W, f"{W.shape[:-1]}")
     return Ws, bs
 
 
@@ -112,7 +106,7 @@ def forward_cache(x: ArrayLike, weights: Sequence[ArrayLike], biases: Sequence[A
     Ws, bs = _layers(weights, biases)
     d_in = Ws[0].shape[-1]
     if X.ndim not in (1, 2) or X.shape[-1] != d_in:
-        raise _misfit("x", X, "W1", Ws[0], f"({d_in},) or (n, {d_in})")
+        raise misfit("x", X, "W1", Ws[0], f"({d_in},) or (n, {d_in})")
     As, Zs = [X], []
     for W, b in zip(Ws, bs, strict=True):
         Zs.append(np.asarray(As[-1] @ W.T + b))
@@ -229,7 +223,7 @@ class SigmoidNetwork:
         cache = forward_cache(x, self.weights, self.biases)
         dA, A = as_numbers(upstream, "upstream"), cache.As[-1]
         if dA.shape != A.shape:
-            raise _misfit("upstream", dA, "the output", A, f"{A.shape}")
+            raise misfit("upstream", dA, "the output", A, f"{A.shape}")
         return self._send_back(cache, self._rows(dA) * sigmoid_derivative(self._rows(cache.Zs[-1])))
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> Any:
@@ -325,7 +319,7 @@ class SigmoidNetwork:
         """The loss and its gradient with respect to the last layer's Z, in rows: where the backward pass starts."""
         A, Z, Y = cache.As[-1], cache.Zs[-1], as_numbers(y, "Y")
         if Y.shape != A.shape:
-            raise _misfit("Y", Y, "the output", A, f"{A.shape}")
+            raise misfit("Y", Y, "the output", A, f"{A.shape}")
         A, Z, Y = self._rows(A), self._rows(Z), self._rows(Y)
         if self.loss_name == "half_squared_error":
             dZ = losses.half_squared_error_gradient(A, Y) * sigmoid_derivative(Z)

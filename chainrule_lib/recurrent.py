@@ -29,9 +29,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule_lib._arrays import Array, as_list, as_numbers, check_whole_number, positive_number, random_numbers
+from chainrule_lib._arrays import (
+    Array,
+    as_list,
+    as_numbers,
+    check_whole_number,
+    misfit,
+    positive_number,
+    random_numbers,
+)
 from chainrule_lib.activations import tanh, tanh_derivative
-from chainrule_lib.network import _misfit
 
 
 class RNNParameters(NamedTuple):
@@ -85,6 +92,8 @@ class RNNParameters(NamedTuple):
 
 class RNNCache(NamedTuple):
     """What a forward pass was given and what it computed: all that the backward pass needs.
+
+    What was given is not copied: a parameter changed in place between the two passes makes its gradient wrong.
 
     Attributes:
         parameters: the parameters used.
@@ -144,22 +153,22 @@ def rnn_forward(x: ArrayLike, parameters: Sequence[ArrayLike], h0: ArrayLike | N
     X = as_numbers(x, "x")
     d_in, hidden = W_xh.shape[1], len(W_hh)
     if X.ndim not in (2, 3) or X.shape[-1] != d_in:
-        raise _misfit("x", X, "W_xh", W_xh, f"(T, {d_in}) or (n, T, {d_in})")
+        raise misfit("x", X, "W_xh", W_xh, f"(T, {d_in}) or (n, T, {d_in})")
     *batch, T, _ = X.shape
     if T == 0:
         raise ValueError(f"x has shape {X.shape}: expected at least one time step.")
     start = np.zeros(hidden) if h0 is None else as_numbers(h0, "h0")
     if start.shape not in ((hidden,), (*batch, hidden)):
-        raise _misfit("h0", start, "x", X, f"({hidden},)" if not batch else f"({hidden},) or ({batch[0]}, {hidden})")
+        raise misfit("h0", start, "x", X, f"({hidden},)" if not batch else f"({hidden},) or ({batch[0]}, {hidden})")
 
-    # What does not wait for the state is computed for all steps at once.
-    Z = (X @ W_xh.T + b_h).astype(np.result_type(X, W_xh, b_h, W_hh, start))
-    H = np.empty((*batch, T + 1, hidden), dtype=Z.dtype)
-    H[..., 0, :] = start
+    from_inputs = X @ W_xh.T + b_h  # this does not wait for the states: all steps at once
+    Zs: list[Array] = []
+    Hs: list[Array] = [np.broadcast_to(start, (*batch, hidden))]
     for t in range(1, T + 1):
-        Z[..., t - 1, :] += H[..., t - 1, :] @ W_hh.T
-        H[..., t, :] = tanh(Z[..., t - 1, :])
-    return RNNCache(weights, X, start, Z, H, H[..., 1:, :] @ W_hy.T + b_y)
+        Zs.append(from_inputs[..., t - 1, :] + Hs[t - 1] @ W_hh.T)
+        Hs.append(np.asarray(tanh(Zs[t - 1])))
+    H = np.stack(Hs, axis=-2)
+    return RNNCache(weights, X, start, np.stack(Zs, axis=-2), H, H[..., 1:, :] @ W_hy.T + b_y)
 
 
 def rnn_backward(cache: RNNCache, dY: ArrayLike, *, truncation: int | None = None) -> RNNGradients:
@@ -188,7 +197,7 @@ def rnn_backward(cache: RNNCache, dY: ArrayLike, *, truncation: int | None = Non
     """
     dY = as_numbers(dY, "dY")
     if dY.shape != cache.Y.shape:
-        raise _misfit("dY", dY, "the output", cache.Y, f"{cache.Y.shape}")
+        raise misfit("dY", dY, "the output", cache.Y, f"{cache.Y.shape}")
     W_xh, W_hh, _, W_hy, _ = cache.parameters
     slope = tanh_derivative(cache.Z)
     dH_from_Y = (dY @ W_hy).astype(np.result_type(dY, W_hy, slope))
@@ -259,13 +268,13 @@ def _checked_parameters(parameters: Sequence[ArrayLike]) -> RNNParameters:
         raise ValueError(f"W_xh has shape {W_xh.shape}: expected (hidden, d_in).")
     hidden = len(W_xh)
     if W_hh.shape != (hidden, hidden):
-        raise _misfit("W_hh", W_hh, "W_xh", W_xh, f"({hidden}, {hidden})")
+        raise misfit("W_hh", W_hh, "W_xh", W_xh, f"({hidden}, {hidden})")
     if b_h.shape != (hidden,):
-        raise _misfit("b_h", b_h, "W_xh", W_xh, f"({hidden},)")
+        raise misfit("b_h", b_h, "W_xh", W_xh, f"({hidden},)")
     if W_hy.ndim != 2 or W_hy.shape[1] != hidden:
-        raise _misfit("W_hy", W_hy, "W_hh", W_hh, f"(d_out, {hidden})")
+        raise misfit("W_hy", W_hy, "W_hh", W_hh, f"(d_out, {hidden})")
     if b_y.shape != W_hy.shape[:1]:
-        raise _misfit("b_y", b_y, "W_hy", W_hy, f"{W_hy.shape[:1]}")
+        raise misfit("b_y", b_y, "W_hy", W_hy, f"{W_hy.shape[:1]}")
     return checked
 
 
@@ -279,20 +288,18 @@ def gradient_norm(gradients: Sequence[ArrayLike]) -> float:
         The norm.
 
     Raises:
-        TypeError: something holds no numbers, or gradients is one array instead of a list of arrays.
+        TypeError: something holds no real numbers, or gradients is one array instead of a list of arrays.
         ValueError: an entry is not finite.
     """
-    arrays = _finite_gradients(gradients)
-    # Divided by the largest entry, no square overflows: gradients that explode are what this is for.
-    largest = max((float(np.abs(g).max(initial=0.0)) for g in arrays), default=0.0)
-    return largest * float(np.sqrt(sum(np.sum((g / largest) ** 2) for g in arrays))) if largest else 0.0
+    largest, length = _norm_in_two_factors(_finite_gradients(gradients))
+    return largest * length
 
 
 def clip_by_norm(gradients: Sequence[ArrayLike], max_norm: float) -> list[Array]:
     """g * max_norm / ‖g‖ where the norm of all gradients together is larger than max_norm, else g.
 
     All gradients are scaled by the same number, so their direction stays (Pascanu, Mikolov, Bengio, ICML 2013, arXiv
-    1211.5063, algorithm 1).
+    1211.5063, algorithm 1). PyTorch's `clip_grad_norm_` divides by ‖g‖ + 1e-6 instead.
 
     Args:
         gradients: a list of arrays of any shapes.
@@ -302,12 +309,15 @@ def clip_by_norm(gradients: Sequence[ArrayLike], max_norm: float) -> list[Array]
         New arrays, in the shapes of the gradients.
 
     Raises:
-        TypeError: something holds no numbers, or gradients is one array instead of a list of arrays.
+        TypeError: something holds no real numbers, or gradients is one array instead of a list of arrays.
         ValueError: an entry is not finite, or max_norm is not positive and finite.
     """
     max_norm = positive_number(max_norm, "max_norm")
-    scale = max_norm / max(gradient_norm(gradients), max_norm)
-    return [np.asarray(g * scale) for g in _finite_gradients(gradients)]
+    arrays = _finite_gradients(gradients)
+    largest, length = _norm_in_two_factors(arrays)
+    if largest * length <= max_norm:
+        return [g.copy() for g in arrays]
+    return [np.asarray(g / largest * (max_norm / length)) for g in arrays]
 
 
 def clip_by_value(gradients: Sequence[ArrayLike], limit: float) -> list[Array]:
@@ -321,7 +331,7 @@ def clip_by_value(gradients: Sequence[ArrayLike], limit: float) -> list[Array]:
         New arrays, in the shapes of the gradients.
 
     Raises:
-        TypeError: something holds no numbers, or gradients is one array instead of a list of arrays.
+        TypeError: something holds no real numbers, or gradients is one array instead of a list of arrays.
         ValueError: an entry is not finite, or limit is not positive and finite.
     """
     limit = positive_number(limit, "limit")
@@ -336,6 +346,15 @@ def _finite_gradients(gradients: Any) -> list[Array]:
         )
     arrays = [as_numbers(g, f"gradients[{i}]") for i, g in enumerate(as_list(gradients, "gradients", "arrays"))]
     for i, g in enumerate(arrays):
+        if np.iscomplexobj(g):
+            raise TypeError(f"gradients[{i}] is complex: expected real numbers.")
         if not np.all(np.isfinite(g)):
-            raise ValueError(f"gradients[{i}] has entries that are not finite: expected finite numbers to clip.")
+            raise ValueError(f"gradients[{i}] has entries that are not finite: expected finite numbers.")
     return arrays
+
+
+def _norm_in_two_factors(arrays: list[Array]) -> tuple[float, float]:
+    """The largest entry's size, and the norm divided by it: no square overflows, however far gradients explode."""
+    largest = max((float(np.abs(g).max(initial=0.0)) for g in arrays), default=0.0)
+    squares = sum(float(np.sum((g / largest) ** 2)) for g in arrays) if largest else 0.0
+    return largest, squares**0.5

@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule_lib import Adam, gradient_check, jacobian, numerical_gradient, relative_error, sequences
-from chainrule_lib.recurrent import (
+from chainrule_lib import (
+    Adam,
     RNNCache,
     RNNGradients,
     RNNParameters,
     clip_by_norm,
     clip_by_value,
+    gradient_check,
     gradient_norm,
+    jacobian,
+    numerical_gradient,
+    relative_error,
     rnn_backward,
     rnn_forward,
+    sequences,
 )
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3))
@@ -318,11 +323,16 @@ def test_clipping_gives_new_arrays_even_where_it_changes_nothing() -> None:
         assert not np.shares_memory(clipped, g)
 
 
-@pytest.mark.parametrize("size", [0.0, 1e-200, 1e200])
+@pytest.mark.parametrize("size", [0.0, 1e-200, 1e200, 1.5e308])
 def test_clipping_by_norm_neither_overflows_nor_divides_by_zero(size: float) -> None:
     gradients = [np.full(3, size), np.full((2, 3), -size)]
     assert gradient_norm(gradients) == pytest.approx(3 * size, rel=1e-14)
     assert gradient_norm(clip_by_norm(gradients, 1.0)) == pytest.approx(min(3 * size, 1.0), rel=1e-14)
+
+
+def test_no_gradients_have_the_norm_zero() -> None:
+    assert gradient_norm([]) == 0.0
+    assert clip_by_norm([], 1.0) == clip_by_value([], 1.0) == []
 
 
 def small_cache() -> RNNCache:
@@ -395,55 +405,7 @@ def test_one_array_in_place_of_a_list_of_gradients_is_refused() -> None:
         clip_by_norm(np.ones((2, 3)), 1.0)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    return pytest.importorskip("torch", reason="PyTorch, to compare with, is not installed: pip install torch==2.13.0")
-
-
-def torch_outputs(torch: Any, P: list[Any], X: Any, h: Any) -> tuple[Any, Any]:
-    """The outputs (n, T, d_out) and the last state, by PyTorch's own recurrent layer."""
-    rnn = torch.nn.RNN(X.shape[-1], h.shape[-1], batch_first=True, dtype=torch.float64)
-    b_unused = torch.zeros_like(P[2])
-    weights = {"weight_ih_l0": P[0], "weight_hh_l0": P[1], "bias_ih_l0": P[2], "bias_hh_l0": b_unused}
-    H, last = torch.func.functional_call(rnn, weights, (X, h[None]))
-    return H @ P[3].T + P[4], last[0]
-
-
-@pytest.mark.parametrize("seed", range(25))
-def test_pytorch_agrees_on_full_and_truncated_gradients(torch: Any, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    size = tuple(int(v) for v in random.integers(1, 7, size=3))
-    T, n, k = (int(v) for v in random.integers(1, (15, 5, 8)))
-    P, X, h0, dY = random_case(size, T, n, seed)  # type: ignore[arg-type]
-    cache = rnn_forward(X, P, h0)
-    tensors = [torch.tensor(value, requires_grad=True) for value in (*P, X, h0)]
-    tP, tX, th0 = tensors[:5], tensors[5], tensors[6]
-
-    Y, _ = torch_outputs(torch, tP, tX, th0)
-    np.testing.assert_allclose(cache.Y, Y.detach().numpy(), rtol=0, atol=1e-10)
-    expected = torch.autograd.grad((Y * torch.tensor(dY)).sum(), tensors)
-    full = rnn_backward(cache, dY)
-    for ours, theirs in zip([*full.parameters, full.dX, full.dh0], expected, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-10)
-
-    loss = 0
-    for t in range(1, T + 1):
-        start = th0 if t <= k else torch.tensor(cache.H[:, t - k])
-        Y, _ = torch_outputs(torch, tP, tX[:, max(t - k, 0) : t], start)
-        loss = loss + (Y[:, -1] * torch.tensor(dY[:, t - 1])).sum()
-    truncated = rnn_backward(cache, dY, truncation=k)
-    for ours, theirs in zip(
-        [*truncated.parameters, truncated.dX, truncated.dh0], torch.autograd.grad(loss, tensors), strict=True
-    ):
-        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-10)
-
-
-def test_pytorch_agrees_on_the_norm_and_on_clipping_by_value(torch: Any) -> None:
-    gradients = [np.random.default_rng(9).normal(size=shape) for shape in [(3, 2), (4,), ()]]
-    leaves = [torch.zeros(g.shape, dtype=torch.float64, requires_grad=True) for g in gradients]
-    for leaf, g in zip(leaves, gradients, strict=True):
-        leaf.grad = torch.tensor(g)
-    assert gradient_norm(gradients) == pytest.approx(float(torch.nn.utils.get_total_norm(leaf.grad for leaf in leaves)))
-    torch.nn.utils.clip_grad_value_(leaves, 0.7)
-    for leaf, ours in zip(leaves, clip_by_value(gradients, 0.7), strict=True):
-        np.testing.assert_array_equal(ours, leaf.grad.numpy())
+def test_complex_gradients_are_refused_because_no_clipping_is_analytic() -> None:
+    for call in (gradient_norm, lambda g: clip_by_norm(g, 1.0), lambda g: clip_by_value(g, 1.0)):
+        with pytest.raises(TypeError, match=r"gradients\[1\] is complex: expected real numbers"):
+            call([[1.0], [1j]])
