@@ -15,6 +15,7 @@ from chainrule_lib.activations import (
     tanh,
     tanh_derivative,
 )
+from chainrule_lib.autodiff import Dual, grad, jvp, value_and_grad, vjp
 from chainrule_lib.convolution import (
     Conv2dGradients,
     average_pool2d,
@@ -27,6 +28,7 @@ from chainrule_lib.convolution import (
     max_pool2d_gradient,
 )
 from chainrule_lib.datasets import digits, moons, one_hot, sequences, spirals, train_test_split, xor
+from chainrule_lib.graph import computation_graph
 from chainrule_lib.losses import (
     binary_cross_entropy,
     binary_cross_entropy_from_logits,
@@ -63,6 +65,7 @@ from chainrule_lib.recurrent import (
 __all__ = [
     "Adam",
     "Conv2dGradients",
+    "Dual",
     "ForwardCache",
     "GradientCheck",
     "GradientDescent",
@@ -85,18 +88,21 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "col2im",
+    "computation_graph",
     "conv2d",
     "conv2d_gradients",
     "digits",
     "directional_derivative",
     "forward_cache",
     "forward_pass",
+    "grad",
     "gradient_check",
     "gradient_norm",
     "half_squared_error",
     "half_squared_error_gradient",
     "im2col",
     "jacobian",
+    "jvp",
     "max_pool2d",
     "max_pool2d_gradient",
     "moons",
@@ -116,5 +122,7 @@ __all__ = [
     "tanh",
     "tanh_derivative",
     "train_test_split",
+    "value_and_grad",
+    "vjp",
     "xor",
 ]

@@ -11,6 +11,8 @@ for each argument one line is all there is to know. Of y = function(a, b, ...), 
 The first is the chain rule for numbers. The second needs no derivative, because the derivative of a linear map is that
 map: going forward it is applied to the tangent, going backward its transpose is applied to the upstream gradient.
 
+A function that can be written with others needs no rule at all: those are in DEFINED.
+
 The rules are written in numpy and only with functions that have rules themselves, so they can be differentiated in
 turn: that gives second derivatives. (Griewank, Walther, Evaluating Derivatives, 2nd ed., 2008, ch. 3,
 doi 10.1137/1.9780898717761.)
@@ -67,6 +69,7 @@ def getitem(x: Array, key: Any) -> Array:
 @_like_numpy
 def scatter(entries: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """The transpose of x[key]: zeros in `shape`, with the entries added where they came from, repeated ones twice."""
+    entries = np.asarray(entries)
     zeros = np.zeros(shape, dtype=entries.dtype)
     np.add.at(zeros, key, entries)
     return zeros
@@ -111,6 +114,49 @@ def _right_factor(g: Any, a: Any, b: Any) -> Any:
     return np.reshape(sum_to(np.swapaxes(A, -1, -2) @ G, np.shape(B)), np.shape(b))
 
 
+@_like_numpy
+def is_largest(x: Array, axis: Any) -> Array:
+    """Where x is as large as its largest entry along the axis."""
+    return np.equal(x, np.max(x, axis=axis, keepdims=True))
+
+
+def _max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The mean of the largest entries: in a tie they share the slope, as in np.maximum."""
+    largest = is_largest(x, axis)
+    total = np.sum(np.where(largest, x, 0.0), axis, keepdims=keepdims)
+    return total / np.sum(largest, axis=axis, keepdims=keepdims)
+
+
+def _var(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return np.mean(np.square(x - np.mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
+
+
+def _dot(a: Any, b: Any) -> Any:
+    """The matrix product, or the product of a number with anything."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    if np.ndim(b) > 2:
+        raise ValueError(f"np.dot of shape {np.shape(a)} and {np.shape(b)}: expected a @ b, for stacks of matrices.")
+    return a @ b
+
+
+def _concatenate(arrays: Any, axis: int = 0) -> Any:
+    """Each array among zeros, at its place in the whole; then their sum."""
+    shape = np.concatenate([np.zeros(np.shape(array)) for array in arrays], axis).shape
+    before = (slice(None),) * (axis % len(shape))
+    whole, start = np.zeros(shape), 0
+    for array in arrays:
+        end = start + np.shape(array)[axis]
+        whole = whole + scatter(array, (*before, slice(start, end)), shape)
+        start = end
+    return whole
+
+
+def _stack(arrays: Any, axis: int = 0) -> Any:
+    new = axis % (np.ndim(arrays[0]) + 1)
+    return _concatenate([np.reshape(a, (*np.shape(a)[:new], 1, *np.shape(a)[new:])) for a in arrays], new)
+
+
 # ∂y/∂argument, entry by entry, for each argument; None where y does not depend on it smoothly.
 ELEMENTWISE: dict[Function, tuple[Function | None, ...]] = {
     np.add: (lambda y, a, b: 1.0, lambda y, a, b: 1.0),
@@ -127,14 +173,19 @@ ELEMENTWISE: dict[Function, tuple[Function | None, ...]] = {
     np.sqrt: (lambda y, x: 0.5 / y,),
     np.absolute: (lambda y, x: 1.0 * (x > 0) - (x < 0),),
     np.exp: (lambda y, x: y,),
+    np.expm1: (lambda y, x: y + 1,),
     np.log: (lambda y, x: 1 / x,),
+    np.log1p: (lambda y, x: 1 / (1 + x),),
     np.sin: (lambda y, x: np.cos(x),),
     np.cos: (lambda y, x: -np.sin(x),),
+    np.tan: (lambda y, x: 1 + y**2,),
+    np.arctan: (lambda y, x: 1 / (1 + x**2),),
     np.tanh: (lambda y, x: 1 - y**2,),
     sigmoid: (lambda y, x: y * (1 - y),),
     relu: (lambda y, x: 1.0 * (x > 0),),
     # In a tie each argument has half of the slope, so that both together have all of it.
     np.maximum: (lambda y, a, b: (a > b) + 0.5 * (a == b), lambda y, a, b: (b > a) + 0.5 * (a == b)),
+    np.minimum: (lambda y, a, b: (a < b) + 0.5 * (a == b), lambda y, a, b: (b < a) + 0.5 * (a == b)),
     np.where: (None, lambda y, c, a, b: 1.0 * np.not_equal(c, 0), lambda y, c, a, b: 1.0 * np.equal(c, 0)),
 }
 
@@ -151,10 +202,22 @@ LINEAR: dict[Function, tuple[Function, ...]] = {
     scatter: (lambda g, entries, key, shape: getitem(g, key),),
 }
 
+# Functions that are calculated with others, which have the rules.
+DEFINED: dict[Function, Function] = {
+    np.max: _max,
+    np.min: lambda x, axis=None, *, keepdims=False: -np.max(-x, axis, keepdims=keepdims),
+    np.var: _var,
+    np.dot: _dot,
+    np.outer: lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1)),
+    np.ravel: lambda x: np.reshape(x, -1),
+    np.concatenate: _concatenate,
+    np.stack: _stack,
+}
+
 # What does not change when its argument moves a little: computed from plain values, and a constant from there on.
 CONSTANT: frozenset[Any] = frozenset(
-    {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.argmax, np.argmin}
-    | {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like}
+    {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.argmax, np.argmin, is_largest}
+    | {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.sign}
 )
 
 
@@ -190,7 +253,11 @@ RULES: dict[Function, tuple[Rule | None, ...]] = {
 
 @cache
 def signature(function: Function) -> inspect.Signature:
-    """The arguments that a function's rules cover: those of its line in the table, after y or the upstream gradient."""
-    line = ELEMENTWISE.get(function) or LINEAR[function]
-    assert line[-1] is not None, "the last argument of every line has a rule"
-    return inspect.Signature(list(inspect.signature(line[-1]).parameters.values())[1:])
+    """The arguments that the table covers: those of the definition, or of the line after y or the upstream gradient."""
+    if function in DEFINED:
+        parameters = list(inspect.signature(DEFINED[function]).parameters.values())
+    else:
+        line = ELEMENTWISE.get(function) or LINEAR[function]
+        assert line[-1] is not None, "the last argument of every line has a rule"
+        parameters = list(inspect.signature(line[-1]).parameters.values())[1:]
+    return inspect.Signature([parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters])

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule_lib._arrays import Array
-from chainrule_lib.autodiff import Operation, Tape, Variable
+from chainrule_lib.autodiff import Tape, Variable
 from chainrule_lib.autodiff_rules import RULES, getitem, signature
+from chainrule_lib.autodiff_tracing import Operation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
