@@ -5,9 +5,9 @@
             ...
             monitor.update(epoch, {"loss": loss, "test accuracy": accuracy})
 
-The curves are redrawn a few times a second at most, so that drawing stays a small part of the work. Under them a
-sentence says what they show; it is also the view's plain text, which is what a terminal prints. The last picture stays
-in the notebook.
+The bar moves and the curves are redrawn a few times a second at most, so that drawing stays the smaller part of the work
+and a notebook is not flooded with messages. Under the curves a sentence says what they show; it is also the view's plain
+text, which is what a terminal prints. The last picture stays in the notebook.
 """
 
 import time
@@ -25,10 +25,10 @@ from matplotlib.figure import Figure
 from chainrule_lib._arrays import check_whole_number
 from chainrule_lib.widgets._explorer import BLUE, ORANGE, _image, new_figure
 
-SECONDS = 0.4
+SECONDS = 0.2
 """Between two drawings, at least."""
 
-SHARE = 0.2
+SHARE = 0.3
 """Of the time that passes, at most, spent on drawing."""
 
 DRAWN = 1e30
@@ -101,7 +101,6 @@ class TrainingMonitor:
             epochs.append(int(epoch))
             measured.append(number)
         self._epoch = int(epoch)
-        self._bar.value = self._epoch
         now = time.perf_counter()
         if now - self._drawn >= max(SECONDS, self._cost / SHARE):
             self._draw()
@@ -115,6 +114,7 @@ class TrainingMonitor:
         self._draw()
 
     def _draw(self) -> None:
+        self._bar.value = max(0, self._epoch)
         figure = _curves(self.history, self.epochs) if self._epoch >= 0 else None
         self._handle.update(_Shown(figure, self._text()))
 
