@@ -5,9 +5,9 @@
             ...
             monitor.update(epoch, {"loss": loss, "test accuracy": accuracy})
 
-The bar moves and the curves are redrawn a few times a second at most, so that drawing stays the smaller part of the work
-and a notebook is not flooded with messages. Under the curves a sentence says what they show; it is also the view's plain
-text, which is what a terminal prints. The last picture stays in the notebook.
+The bar moves and the curves are redrawn a few times a second at most, so that drawing stays the smaller part of the
+work and a notebook is not flooded with messages. Under the curves a sentence says what they show; it is also the view's
+plain text, which is what a terminal prints. The last picture stays in the notebook.
 """
 
 import time
