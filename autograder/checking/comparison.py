@@ -11,7 +11,8 @@ import numpy as np
 
 from autograder.checking import precision
 from autograder.checking.values import Array, leaves
-from autograder.exercises.model import Environment, Exercise
+from autograder.exercises.formulas import Environment
+from autograder.exercises.model import Exercise
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,18 @@ Only an explanation that gives the learner's values on every case counts; where 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograder.checking.precision import SAFETY, SINGLE, coarseness, size
-from autograder.checking.values import Array, fitted
-from autograder.exercises.model import Environment, Exercise, apply, needs
+from autograder.checking.values import Array, fitted, leaves
+from autograder.exercises.formulas import Environment, apply, needs
+from autograder.exercises.kinds import Class
+from autograder.exercises.model import Exercise
 
 EPS = float(np.finfo(float).eps)
 
@@ -55,7 +58,7 @@ def explain(
         found = [
             explanation
             for explanation in _candidates(exercise, dict(cases[0]), given[0], count, budget)
-            if all(_gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True))
+            if all(gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True))
         ]
         if found:
             return found
@@ -63,6 +66,27 @@ def explain(
 
 
 def _candidates(
+    exercise: Exercise, case: Environment, given: Mapping[str, Any], count: int, budget: Iterator[int]
+) -> Iterator[Explanation]:
+    """Explanations with exactly ``count`` mistakes that give this case's values."""
+    if isinstance(exercise.kind, Class):
+        return _sets(exercise, case, given, count, budget)
+    return _paths(exercise, case, given, count, budget)
+
+
+def _sets(
+    exercise: Exercise, case: Environment, given: Mapping[str, Any], count: int, budget: Iterator[int]
+) -> Iterator[Explanation]:
+    """Explanations of a class: its parts work on one another, so every set of mistakes is made and tried as a whole."""
+    for names in itertools.combinations(exercise.mistakes, count):
+        if len({exercise.mistakes[name].step for name in names}) == count:
+            if next(budget, None) is None:
+                return
+            if gives(exercise, names, case, given):
+                yield names
+
+
+def _paths(
     exercise: Exercise,
     environment: Environment,
     given: Mapping[str, Any],
@@ -70,7 +94,7 @@ def _candidates(
     budget: Iterator[int],
     position: int = 0,
 ) -> Iterator[Explanation]:
-    """Explanations with exactly ``count`` mistakes in the steps from ``position`` on that give this case's values.
+    """Explanations of a derivation, with exactly ``count`` mistakes in the steps from ``position`` on.
 
     Every formula tried takes one from ``budget``; when it is used up, none is looked for any more.
     """
@@ -91,22 +115,17 @@ def _candidates(
         if step.name in given and not agrees(given[step.name], value):
             continue
         known = {**environment, step.name: value}
-        for rest in _candidates(exercise, known, given, count - len(names), budget, position + 1):
+        for rest in _paths(exercise, known, given, count - len(names), budget, position + 1):
             yield names + rest
 
 
-def _gives(exercise: Exercise, explanation: Explanation, case: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+def gives(exercise: Exercise, explanation: Explanation, case: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     """Whether these mistakes give the learner's values in a case."""
-    environment = dict(case)
-    chosen = {exercise.mistakes[name].step: exercise.mistakes[name].formula for name in explanation}
-    for step in exercise.steps:
-        try:
-            environment[step.name] = apply(chosen.get(step.name, step.formula), environment)
-        except Exception:
-            return False
-        if step.name in given and not agrees(given[step.name], environment[step.name]):
-            return False
-    return True
+    try:
+        environment = exercise.derive(case, *explanation)
+    except Exception:
+        return False
+    return all(agrees(given[step.name], environment[step.name]) for step in exercise.steps if step.name in given)
 
 
 def agrees(given: Any, computed: Any) -> bool:
@@ -131,40 +150,41 @@ def rows(exercise: Exercise, name: str, case: Mapping[str, Any]) -> tuple[str, .
     """The returned values that a mistake, made alone, changes in a case."""
     right = exercise.derive(case)
     environment = dict(case)
-    mistake = exercise.mistakes[name]
-    changed: list[str] = []
-    for step in exercise.steps:
-        formula = mistake.formula if step.name == mistake.step else step.formula
-        try:
-            environment[step.name] = apply(formula, environment)
-        except Exception:
-            # On these shapes the mistake cannot be computed, nor can anything that rests on it.
-            return tuple(changed) or tuple(n for n in exercise.returns if n not in environment)
-        if step.name in exercise.returns and not agrees(environment[step.name], right[step.name]):
-            changed.append(step.name)
-    return tuple(changed)
+    with contextlib.suppress(Exception):
+        exercise.kind.compute(exercise, exercise.formulas(name), environment)
+    computed = [name for name in exercise.returns if name in environment]
+    changed = tuple(name for name in computed if not agrees(environment[name], right[name]))
+    # Where the mistake cannot be computed on these shapes, nor can anything that rests on it.
+    return changed or tuple(name for name in exercise.returns if name not in environment)
 
 
-def first_wrong(exercise: Exercise, case: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """The first value handed in that does not follow from the learner's own earlier ones, where another rests on it.
+def following(
+    exercise: Exercise, cases: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]
+) -> dict[str, bool]:
+    """For each value handed in, whether it follows from the learner's own earlier ones, in every case.
 
-    Empty if every value follows, and where no value handed in rests on the wrong one: then its row says it all.
+    It ends where an earlier value of the learner's has a shape with which nothing can be computed.
     """
-    environment = dict(case)
-    for step in exercise.steps:
-        try:
-            environment[step.name] = apply(step.formula, environment)
-        except Exception:  # an earlier value of the learner's has a shape that does not fit
-            return ""
-        if step.name in given:
-            if not agrees(given[step.name], environment[step.name]):
-                return step.name if _is_used(exercise, step.name, given) else ""
-            environment[step.name] = given[step.name]
-    return ""
+    found: dict[str, bool] = {}
+    if isinstance(exercise.kind, Class):
+        return found  # its steps do not rest on one another
+    for case, values in zip(cases, given, strict=True):
+        environment = dict(case)
+        for step in exercise.steps:
+            try:
+                environment[step.name] = apply(step.formula, environment)
+            except Exception:
+                break
+            if step.name in values:
+                does = agrees(values[step.name], environment[step.name])
+                found[step.name] = does and found.get(step.name, True)
+                if not any(np.isnan(array).any() for _, array in leaves(step.name, values[step.name])):
+                    environment[step.name] = values[step.name]
+    return found
 
 
-def _is_used(exercise: Exercise, name: str, given: Mapping[str, Any]) -> bool:
-    """Whether another value handed in rests on this one."""
+def is_used(exercise: Exercise, name: str, given: Collection[str]) -> bool:
+    """Whether another of the values handed in rests on this one."""
     reached = {name}
     for step in exercise.steps:
         if reached.intersection(needs(step.formula)):

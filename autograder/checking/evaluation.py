@@ -10,7 +10,7 @@ import contextlib
 import dis
 import inspect
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,16 @@ import numpy as np
 
 from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
-from autograder.checking.diagnosis import explain, first_wrong
+from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, run, told
 from autograder.checking.values import Unusable, leaves, read_answer
 from autograder.errors import CourseError
 from autograder.exercises import find
-from autograder.exercises.model import Environment, Exercise
+from autograder.exercises.formulas import Environment
+from autograder.exercises.kind import Attempt, NotAnAnswer
+from autograder.exercises.kinds import Class, Fix
+from autograder.exercises.model import Exercise
 
 CASES = 4
 """Cases an answer is tried on. One tells right from wrong; the others make a coincidence impossible."""
@@ -38,6 +41,8 @@ MESSAGES: dict[Verdict, str] = {
     "digits. A finite difference looks like this (and so does a step in single precision, or a small constant added on "
     "the way, as in log(p + 1e-12)). Here the derivative itself is asked for, written as a formula.",
 }
+
+FAILED = "A part of your answer gives no numbers; the others are judged by themselves."
 
 STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 """The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
@@ -63,15 +68,21 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     exercise = find(id)
     seed = secrets.randbits(32) if seed is None else _seed(seed)
     blank = CheckResult(exercise.id, exercise.title, 0, exercise.points, "not attempted", "", seed)
-    if problem := _uncallable(exercise, answer, blank):
-        return problem
+    if answer is None or answer is Ellipsis:
+        return replace(blank, message=_not_attempted(exercise))
+    try:
+        attempt = exercise.kind.attempt(exercise, answer)
+    except NotAnAnswer as problem:
+        return replace(blank, verdict=problem.verdict, message=str(problem))
 
     cases = exercise.cases(seed, CASES)
-    runs = _runs(exercise, answer, cases)
+    runs = _runs(exercise, attempt, cases)
     warned = tuple(dict.fromkeys(warning for each in runs for warning in each.warned))
     blank = replace(blank, printed=runs[0].printed, warned=warned)
     if _is_unwritten(answer, runs):
         return replace(blank, message=_not_attempted(exercise))
+    if isinstance(runs[-1].exception, NotAnAnswer):
+        return replace(blank, verdict=runs[-1].exception.verdict, message=str(runs[-1].exception))
     if runs[-1].exception is not None:
         return _raised(exercise, answer, cases, runs, blank, follow_through)
 
@@ -82,9 +93,12 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
         )
     except Unusable as problem:
         return replace(blank, verdict="wrong shape", message=f"Your function returned {problem}")
+    if isinstance(exercise.kind, Fix) and _is_as_planted(exercise, cases, given):
+        return replace(blank, message="This is still the function as it was given: find what is wrong in it.")
     changed = tuple(dict.fromkeys(name for each in runs for name in each.changed))
     steady = trials[0].same(first, second) and trials[0].same(second, given[0])
-    return _judged(trials, given, _SideEffects(changed, steady), blank, follow_through)
+    failed: Mapping[str, str] = attempt.failed if isinstance(attempt, Attempt) else {}
+    return _judged(trials, given, _SideEffects(changed, steady, failed, _failing(exercise)), blank, follow_through)
 
 
 def _seed(seed: Any) -> int:
@@ -92,33 +106,6 @@ def _seed(seed: Any) -> int:
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise CourseError(f"The seed is {seed!r}; expected a whole number from 0 up, such as a result's own .seed.")
     return int(seed)
-
-
-def _uncallable(exercise: Exercise, answer: Any, blank: CheckResult) -> CheckResult | None:
-    """The result for what cannot be called with the exercise's inputs."""
-    if answer is None or answer is Ellipsis:
-        return replace(blank, message=_not_attempted(exercise))
-    if not callable(answer):
-        message = (
-            f"A function is asked for, and this is a value of type {type(answer).__name__}. Hand in the function "
-            f"itself, "
-            f"without calling it: check({exercise.id!r}, {exercise.function})."
-        )
-        return replace(blank, verdict="wrong shape", message=message)
-    try:
-        parameters = inspect.signature(answer)
-    except Exception:  # some callables written in C do not tell, and a learner's own may raise anything
-        return None
-    try:
-        parameters.bind(*exercise.inputs)
-    except TypeError:
-        taken, asked = ", ".join(parameters.parameters) or "nothing", ", ".join(exercise.inputs)
-        message = (
-            f"Your function takes {taken}; it is called with {len(exercise.inputs)} "
-            f"argument{'s' * (len(exercise.inputs) > 1)}: {asked}."
-        )
-        return replace(blank, verdict="raised", message=message)
-    return None
 
 
 def _runs(exercise: Exercise, answer: Callable[..., Any], cases: Sequence[Environment]) -> list[Run]:
@@ -143,6 +130,18 @@ def _is_unwritten(answer: Callable[..., Any], runs: Sequence[Run]) -> bool:
     return nothing and {instruction.opname for instruction in dis.get_instructions(answer)} <= STUB
 
 
+def _failing(exercise: Exercise) -> Verdict:
+    """The verdict on an answer that is right where it gives anything: a class raises, a line cannot be read."""
+    return "raised" if isinstance(exercise.kind, Class) else "wrong"
+
+
+def _is_as_planted(exercise: Exercise, cases: Sequence[Environment], given: Sequence[Environment]) -> bool:
+    """Whether a function to repair has the values of the one that was handed out."""
+    assert isinstance(exercise.kind, Fix)
+    planted = exercise.kind.planted
+    return all(gives(exercise, planted, case, values) for case, values in zip(cases, given, strict=True))
+
+
 def _not_attempted(exercise: Exercise) -> str:
     return f"Nothing to check yet: write {exercise.signature}, then run the check again."
 
@@ -164,8 +163,9 @@ def _raised(
     assert exception is not None
     case = cases[max(0, len(runs) - 3)]  # the first case is run three times
     arguments = exercise.arguments(case)
-    result = replace(blank, verdict="raised", message=told(exception, answer, arguments))
-    if not isinstance(exception, ValueError | IndexError):
+    message = told(exception, answer, arguments, exercise.kind.called_with(exercise))
+    result = replace(blank, verdict="raised", message=f"{message} {exercise.kind.advice(exception)}".strip())
+    if exercise.kind.shows != "values" or not isinstance(exception, ValueError | IndexError):
         return result
     squares = exercise.cases(blank.seed, count=2, square=True)
     try:
@@ -204,14 +204,17 @@ def _read(trial: Trial, returned: Any) -> Environment:
 
 @dataclass(frozen=True)
 class _SideEffects:
-    """What a function does beyond returning values: inputs it changes, and whether a second call gives the same."""
+    """What an answer does beyond returning values: inputs it changes, whether a second call gives the same, and of a
+    class what did not work."""
 
     changed: tuple[str, ...]
     steady: bool
+    failed: Mapping[str, str]
+    failing: Verdict
 
     def sentences(self) -> tuple[str, ...]:
         """The side effects in words."""
-        found = []
+        found = list(self.failed.values())
         if self.changed:
             found.append(
                 f"Your function changes what it is given: {', '.join(self.changed)}. Whoever calls it still needs the "
@@ -238,7 +241,7 @@ def _judged(
     right = _right_values(exercise, compared)
     result = replace(
         blank,
-        parts=findings.parts(trials, compared),
+        parts=findings.parts(trials, compared, effects.failed),
         observations=effects.sentences(),
         score=marks.for_right_values(exercise, right) if effects.steady else 0,
     )
@@ -247,19 +250,22 @@ def _judged(
 
     cases = [trial.case for trial in trials]
     if found := explain(exercise, cases, given):
-        result = replace(result, verdict=_verdict(compared, close=False))
+        result = replace(result, verdict=_verdict(compared, effects, close=False))
         if follow_through and effects.steady and not _is_constant(given):
             result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
         return findings.diagnosed(exercise, cases[0], found, result)
 
-    verdict = _verdict(compared, close=_is_close(exercise, compared))
-    result = replace(result, verdict=verdict, message=MESSAGES[verdict])
+    verdict = _verdict(compared, effects, close=_is_close(exercise, compared))
+    result = replace(result, verdict=verdict, message=FAILED if effects.failed else MESSAGES[verdict])
     if verdict == "numerical":
         return replace(result, score=0)
-    causes = (first_wrong(exercise, case, values) for case, values in zip(cases, given, strict=True))
+    follows = following(exercise, cases, given)
+    if follow_through and effects.steady and not _is_constant(given):
+        result = replace(result, score=max(result.score, marks.for_own_values(exercise, right, follows)))
     return replace(
         result,
-        first_wrong=next(filter(None, causes), ""),
+        first_wrong=next((name for name, does in follows.items() if not does and is_used(exercise, name, follows)), ""),
+        lines=findings.own_lines(exercise, right, follows),
         observations=result.observations + findings.observations(trials, compared),
     )
 
@@ -295,13 +301,15 @@ def _right(exercise: Exercise, effects: _SideEffects, result: CheckResult) -> Ch
     return replace(result, verdict="correct", message="Everything is right.")
 
 
-def _verdict(compared: findings.Compared, close: bool) -> Verdict:
+def _verdict(compared: findings.Compared, effects: _SideEffects, close: bool) -> Verdict:
     """The verdict on values that are not all right."""
-    parts = [part for found in compared for part in found.values()]
+    parts = [part for found in compared for leaf, part in found.items() if leaf not in effects.failed]
     if not all(part.fits for part in parts):
         return "wrong shape"
     if not all(part.finite for part in parts):
         return "not finite"
+    if effects.failed:
+        return effects.failing if all(part.exact for part in parts) else "wrong"
     return "numerical" if close else "wrong"
 
 

@@ -3,30 +3,52 @@ change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from autograder.checking import precision
 from autograder.checking.comparison import Comparison, Trial
-from autograder.checking.diagnosis import Explanation, rows
+from autograder.checking.diagnosis import Explanation, is_used, rows
 from autograder.checking.observations import exchanged, observe, sizes_of
 from autograder.checking.result import CheckResult, Explained, Line, Part
-from autograder.exercises.model import Environment, Exercise, needs
+from autograder.exercises.formulas import Environment, needs
+from autograder.exercises.kinds import Derivation
+from autograder.exercises.kinds.shapes import sizes_of as sizes_of_shape
+from autograder.exercises.model import Exercise
 
 Compared = Sequence[Mapping[str, Comparison]]
 """For each case, every returned array beside the right one, by name."""
 
 
-def parts(trials: Sequence[Trial], compared: Compared) -> tuple[Part, ...]:
-    """A row for every array: from the first case in which anything is wrong, else from the first."""
+def parts(trials: Sequence[Trial], compared: Compared, failed: Collection[str]) -> tuple[Part, ...]:
+    """A row for every array: from the first case in which anything is wrong, else from the first.
+
+    Of a value that could not be had (``failed``), and of an answer whose only value must not be told, there is nothing
+    to show but that it is wrong.
+    """
+    if trials[0].exercise.kind.shows == "verdicts" and len(compared[0]) == 1:
+        return ()
     chosen = next((i for i, found in enumerate(compared) if not all(part.exact for part in found.values())), 0)
-    return tuple(_part(trials[chosen], leaf, part) for leaf, part in compared[chosen].items())
+    return tuple(
+        _verdict_only(leaf, part) if leaf in failed else _part(trials[chosen], leaf, part)
+        for leaf, part in compared[chosen].items()
+    )
+
+
+def _verdict_only(leaf: str, part: Comparison) -> Part:
+    return Part(leaf, part.exact, None, None, np.nan, (), np.nan, np.nan, None, None)
 
 
 def _part(trial: Trial, leaf: str, part: Comparison) -> Part:
     """One row: the worst entry, the learner's beside the right one and the central difference."""
+    if trial.exercise.kind.shows == "verdicts":
+        return _verdict_only(leaf, part)
+    if trial.exercise.kind.shows == "shapes":
+        return replace(
+            _verdict_only(leaf, part), shape=sizes_of_shape(part.given), expected_shape=sizes_of_shape(part.right)
+        )
     if not part.fits:
         return Part(leaf, False, part.given.shape, part.right.shape, np.nan, (), np.nan, np.nan, None, None)
     error = np.abs(part.signed)
@@ -37,8 +59,8 @@ def _part(trial: Trial, leaf: str, part: Comparison) -> Part:
     return Part(
         name=leaf,
         right=part.exact,
-        shape=part.given.shape,
-        expected_shape=part.right.shape,
+        shape=None if isinstance(trial.exercise.kind, Derivation) else part.given.shape,
+        expected_shape=None if isinstance(trial.exercise.kind, Derivation) else part.right.shape,
         error=float(error[worst]) if error.size else 0.0,
         worst=worst,
         yours=float(part.given[worst]) if error.size else np.nan,
@@ -94,6 +116,10 @@ def _lines(exercise: Exercise, wrong: set[str]) -> tuple[Line, ...]:
 def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]:
     """What can be said about the wrong arrays of an unexplained answer; the same statement once for all it is true
     of."""
+    if trials[0].exercise.kind.shows != "values":
+        return ()
+    if isinstance(trials[0].exercise.kind, Derivation):
+        return tuple(filter(None, (_at_some_points(trials[0], leaf, part) for leaf, part in compared[0].items())))
     wrong = [
         leaf
         for leaf in compared[0]
@@ -109,3 +135,25 @@ def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]
         found.setdefault(observe([case[leaf] for case in pairs], sizes), []).append(leaf)
     found.pop("", None)
     return tuple(f"{', '.join(names)}: {statement}" for statement, names in found.items())
+
+
+def _at_some_points(trial: Trial, leaf: str, part: Comparison) -> str:
+    """A line that equals the right one at some points only; empty if it does at all or at none."""
+    near = np.abs(part.signed) <= part.limit if part.fits else np.zeros(1, dtype=bool)
+    if near.all() or not near.any():
+        return ""
+    first = int(np.argmin(near))
+    point = ", ".join(f"{name} = {trial.case[name][first]:.3g}" for name in trial.exercise.inputs)
+    return (
+        f"{leaf} is right at {np.sum(near)} of {near.size} points only; it is not where {point}. "
+        "Does it hold for negative numbers too?"
+    )
+
+
+def own_lines(exercise: Exercise, right: Collection[str], follows: Mapping[str, bool]) -> tuple[Line, ...]:
+    """The values handed in, each judged given the learner's own earlier ones; none where no value rests on another."""
+    if not any(is_used(exercise, name, follows) for name in follows):
+        return ()
+    return tuple(
+        Line(name, "right" if name in right else "carried" if does else "wrong") for name, does in follows.items()
+    )

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograder.checking.values import Array, copied, leaves, mapped
-from autograder.exercises.model import Environment, Exercise, Formula, apply
+from autograder.exercises.formulas import Environment, Formula, apply
+from autograder.exercises.model import Exercise
 
 STEP = 1e-30
 """Complex step: h² is below the last digit of any number in sight, and f'(x)·h is no subnormal number."""
@@ -141,8 +142,7 @@ def _rounded(exercise: Exercise, case: Mapping[str, Any], eps: float, rng: np.ra
         return array * (1 + eps * rng.uniform(-1, 1, array.shape)) if array.dtype.kind == "f" else array
 
     environment = {name: mapped(rounded, value) for name, value in case.items()}
-    for step in exercise.steps:
-        environment[step.name] = mapped(rounded, apply(step.formula, environment))
+    exercise.kind.compute(exercise, {}, environment, lambda value: mapped(rounded, value))
     return environment
 
 

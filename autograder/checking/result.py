@@ -21,14 +21,15 @@ class Part:
     """One returned array beside the right one, in the first case where it is wrong (else in the first case).
 
     ``error`` is the relative error of the worst entry, measured against the array's largest one; ``worst`` its index.
+    ``shape`` is None where the kind of exercise has none.
     ``difference`` is the central difference of the loss in that entry, None where the answer is no gradient. ``signed``
     holds the errors of all entries in units of the largest right entry, for the picture, None where shapes differ.
     """
 
     name: str
     right: bool
-    shape: tuple[int, ...]
-    expected_shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
+    expected_shape: tuple[int, ...] | None
     error: float
     worst: tuple[int, ...]
     yours: float

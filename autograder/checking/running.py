@@ -90,7 +90,7 @@ def _clean(text: str) -> str:
     return "".join(c for c in text.encode("utf-8", "replace").decode() if c.isprintable() or c in "\n\t")
 
 
-def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str, Any]) -> str:
+def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str, Any], called_with: str = "") -> str:
     """An exception in a sentence: what, in which line of the learner's function, and what the inputs were."""
     if isinstance(exception, KeyboardInterrupt):
         return (
@@ -99,8 +99,9 @@ def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str
         )
     message = " ".join(_said(exception).split())
     what = f"{type(exception).__name__}: {message}" if message else type(exception).__name__
-    inputs = ", ".join(f"{name} ({described(value)})" for name, value in case.items())
-    return f"Your function raised {what}{_where(exception, answer)}. It was called with {inputs}."
+    inputs = called_with or ", ".join(f"{name} ({described(value)})" for name, value in case.items())
+    called = f" It was called with {inputs}." if inputs else ""
+    return f"Your function raised {what}{_where(exception, answer)}.{called}"
 
 
 def _said(exception: BaseException) -> str:

@@ -1,10 +1,10 @@
 """From a lesson's source in Markdown to the notebook that nbgrader releases from.
 
 A lesson source is a MyST Markdown notebook (https://jupytext.readthedocs.io/en/latest/formats-markdown.html). Its
-exercise cells carry one option, ``:exercise: 05.backprop_batch``; each becomes three cells of the source notebook:
-the answer (nbgrader's solution cell), the check (nbgrader's grade cell, worth the exercise's points) and the ladder of
-hints. Everything that is said about an exercise there comes from its definition in ``autograder.exercises``, nothing
-is typed twice. The same source gives the same notebook, byte for byte.
+exercise cells carry one option, ``:exercise: 05.backprop_batch``; each becomes up to four cells of the source notebook:
+the question, where the exercise has one, the answer (nbgrader's solution cell), the check (nbgrader's grade cell, worth
+the exercise's points) and the ladder of hints. Everything that is said about an exercise there comes from its
+definition in ``autograder.exercises``, nothing is typed twice. The same source gives the same notebook, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from autograder.course.folders import course_folder, lesson_sources, notebook_path, write_atomically
 from autograder.errors import CourseError
 from autograder.exercises import Exercise, find
+from autograder.exercises.kinds import Fix
 
 __all__ = ["build", "check_id", "grade_id", "source_notebook"]
 
@@ -120,6 +121,8 @@ def _exercise_cells(exercise: Exercise, cell: nbformat.NotebookNode, where: str)
     name = grade_id(exercise.id)
     answer = new_code_cell(cell.source, id=name, metadata=cell.metadata)
     answer.metadata.nbgrader = _nbgrader(name, solution=True)
+    if isinstance(exercise.kind, Fix):
+        answer.metadata.chainrule = {"given": exercise.kind.code.strip()}
     unit = "point" if exercise.points == 1 else "points"
     option = "" if follow_through else ", follow_through=False"
     check = new_code_cell(
@@ -127,10 +130,14 @@ def _exercise_cells(exercise: Exercise, cell: nbformat.NotebookNode, where: str)
         id=check_id(exercise.id),
         metadata={"nbgrader": _nbgrader(check_id(exercise.id), grade=True, locked=True, points=exercise.points)},
     )
-    hints = new_markdown_cell(
-        _hint_ladder(exercise), id=f"{name}-hints", metadata={"deletable": False, "editable": False}
-    )
-    return [answer, check, hints]
+    hints = _fixed_markdown(_hint_ladder(exercise), f"{name}-hints")
+    asked = [_fixed_markdown(exercise.question, f"{name}-question")] if exercise.question else []
+    return [*asked, answer, check, hints]
+
+
+def _fixed_markdown(text: str, id: str) -> nbformat.NotebookNode:
+    """A Markdown cell that JupyterLab neither edits nor deletes."""
+    return new_markdown_cell(text, id=id, metadata={"deletable": False, "editable": False})
 
 
 def _require_solution(exercise: Exercise, source: str, where: str) -> None:
@@ -141,11 +148,15 @@ def _require_solution(exercise: Exercise, source: str, where: str) -> None:
             f"{where}: exercise {exercise.id} needs its answer between the lines "
             "'### BEGIN SOLUTION' and '### END SOLUTION'."
         )
+    if isinstance(exercise.kind, Fix):
+        stub = exercise.kind.code  # learners get the function whole, and all of it may change
     try:
         body = ast.parse(stub).body
     except SyntaxError as error:
         raise CourseError(f"{where}: exercise {exercise.id} is not Python without its solution: {error}.") from error
     defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    defined |= {target.id for target in targets if isinstance(target, ast.Name)}
     if exercise.function not in defined:
         raise CourseError(
             f"{where}: exercise {exercise.id} must define {exercise.function} outside its solution region."

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercises.drawing import Draw
-from autograder.exercises.model import Environment, Exercise, Step
+from autograder.exercises.formulas import Environment
+from autograder.exercises.model import Exercise, Step
 
 
 def _entries(draw: Draw) -> Environment:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from autograder.exercises.drawing import Draw
-from autograder.exercises.model import Environment, Exercise, Formula, Step
+from autograder.exercises.formulas import Environment, Formula
+from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid, sigmoid_derivative, tanh_derivative
 
 Function = Callable[[Any], Any]

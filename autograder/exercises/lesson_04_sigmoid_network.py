@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from autograder.exercises.drawing import Array, Draw
-from autograder.exercises.model import Environment, Exercise, Step
+from autograder.exercises.formulas import Environment
+from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid
 
 

@@ -13,33 +13,17 @@ answer with one or more mistakes, the diagnosis and the marks. This module compu
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from autograder.exercises.drawing import Draw
-
-Formula = Callable[..., Any]
-"""A function whose parameters are named after the values it needs."""
-
-Environment = dict[str, Any]
-"""The values known so far, by name: first the inputs of a case, then one step after the other."""
+from autograder.exercises.formulas import Environment, Formula, needs
+from autograder.exercises.kind import Kind
 
 LARGE = 1e8
 """Factor of the inputs named in ``Exercise.amplify``; see there."""
-
-
-def apply(formula: Formula, environment: Mapping[str, Any]) -> Any:
-    """Evaluate a formula with the values of its parameters' names."""
-    return formula(*(environment[name] for name in needs(formula)))
-
-
-def needs(formula: Formula) -> tuple[str, ...]:
-    """The names a formula depends on, in the order of its parameters."""
-    code = formula.__code__
-    return code.co_varnames[: code.co_argcount]
 
 
 @dataclass(frozen=True)
@@ -64,8 +48,7 @@ class Step:
 class Mistake:
     """A named mistake: another formula for one step of a derivation.
 
-    ``answer`` is the whole answer of somebody who makes this mistake and no other: a callable with the exercise's
-    signature.
+    ``answer`` is the whole answer of somebody who makes this mistake and no other: a callable, as the reference is.
     """
 
     name: str
@@ -101,6 +84,8 @@ class Exercise:
     minutes : expected time
     float32 : whether an answer in single precision is accepted
     quiet : whether a warning of numpy's costs points, as it does where the exercise is about overflow
+    kind : what is handed in; see ``autograder.exercises.kind``
+    question : Markdown that a lesson shows above the answer's cell: choices, lines to put in order
     """
 
     id: str
@@ -120,6 +105,8 @@ class Exercise:
     amplify: tuple[str, ...] = ()
     float32: bool = True
     quiet: bool = False
+    kind: Kind = field(default_factory=Kind)
+    question: str = ""
     lesson: str = ""
 
     def __post_init__(self) -> None:
@@ -141,8 +128,8 @@ class Exercise:
 
     @property
     def signature(self) -> str:
-        """The call and what it gives, such as ``backprop(X, Y) -> dW1, db1``."""
-        return f"{self.function}({', '.join(self.inputs)}) -> {', '.join(self.returns)}"
+        """What is to be written: the call and what it gives, such as ``backprop(X, Y) -> dW1, db1``."""
+        return self.kind.signature(self)
 
     @property
     def reference(self) -> Formula:
@@ -166,6 +153,16 @@ class Exercise:
         ValueError
             A name is unknown, or two of them are mistakes in the same step.
         """
+        return self.kind.make(self, self.formulas(*names))
+
+    def formulas(self, *names: str) -> dict[str, Formula]:
+        """The formulas of somebody who makes the named mistakes, by step; the steps without a mistake are left out.
+
+        Raises
+        ------
+        ValueError
+            As for ``answer``.
+        """
         formulas: dict[str, Formula] = {}
         for step in self.steps:
             chosen = [name for name in names if name in step.mistakes]
@@ -176,29 +173,16 @@ class Exercise:
         if len(formulas) < len(set(names)):
             known = [name for step in self.steps for name in step.mistakes]
             raise ValueError(f"{self.id} has no mistake {sorted(set(names) - set(known))}; it has: {', '.join(known)}.")
-
-        def answer(*inputs: Any) -> Any:
-            environment = dict(zip(self.inputs, inputs, strict=True))
-            for step in self.steps:
-                environment[step.name] = apply(formulas.get(step.name, step.formula), environment)
-            values = tuple(environment[name] for name in self.returns)
-            return values if len(values) > 1 else values[0]
-
-        answer.__name__ = self.function
-        answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in self.inputs]
-        )
-        return answer
+        return formulas
 
     def arguments(self, case: Mapping[str, Any]) -> Environment:
         """What a case passes to the answer: its inputs, without what only the loss needs."""
         return {name: case[name] for name in self.inputs}
 
-    def derive(self, inputs: Mapping[str, Any]) -> Environment:
-        """Inputs and every step of the right derivation, by name."""
+    def derive(self, inputs: Mapping[str, Any], *names: str) -> Environment:
+        """Inputs and every step of the derivation, by name: the right one, or one with the named mistakes."""
         environment = dict(inputs)
-        for step in self.steps:
-            environment[step.name] = apply(step.formula, environment)
+        self.kind.compute(self, self.formulas(*names), environment)
         return environment
 
     def variable(self, name: str) -> str:

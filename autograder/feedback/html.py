@@ -93,17 +93,21 @@ def _table(result: CheckResult) -> str:
     if not result.parts:
         return ""
     wrong = [part for part in result.parts if not part.right and part.signed is not None]
-    head = ["", "shape", "worst entry", "yours", wording.against(result), "relative error"]
+    head = ["", "shape", "worst entry", "yours", escape(wording.against(result)), "relative error"]
     head += ["+ too large, − too small"] if wrong else []
-    cells = "".join(f'<th scope="col" style="{_CELL};font-weight:600">{title}</th>' for title in map(escape, head))
-    rows = "".join(_row(part, picture=bool(wrong)) for part in result.parts)
+    rows = [_row(part, picture=bool(wrong)) for part in result.parts]
+    shown = [column for column in range(len(head)) if any(row[column] for row in rows)]
+    titles = "".join(f'<th scope="col" style="{_CELL};font-weight:600">{head[column]}</th>' for column in shown)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{row[column]}</td>' for column in shown) + "</tr>" for row in rows
+    )
     return (
         '<table style="border-collapse:collapse;margin:8px 0;font-size:.95em">'
-        f"<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _row(part: Part, picture: bool) -> str:
+def _row(part: Part, picture: bool) -> list[str]:
     colour, mark = (_GREEN, "✔") if part.right else (_RED, "✘")
     cells = [
         f'<strong style="color:{colour}">{mark}</strong> <code style="background:none">{escape(part.name)}</code>',
@@ -113,9 +117,7 @@ def _row(part: Part, picture: bool) -> str:
         wording.beside(part),
         wording.error(part),
     ]
-    if picture:
-        cells.append("" if part.right else _picture(part))
-    return "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
+    return [*cells, "" if part.right else _picture(part)] if picture else cells
 
 
 def _picture(part: Part) -> str:

@@ -42,7 +42,9 @@ def _table(result: CheckResult) -> list[str]:
     """Rows with columns as wide as their widest entry."""
     head = ("", "shape", "worst entry", "yours", wording.against(result), "relative error")
     rows = [head, *(_row(part) for part in result.parts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    shown = [column for column in range(len(head)) if any(row[column] for row in rows[1:])]
+    rows = [tuple(row[column] for column in shown) for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(shown))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 

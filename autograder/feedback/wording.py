@@ -14,7 +14,7 @@ HEADLINES = {
     "wrong": "Not right yet",
     "wrong shape": "Wrong shape",
     "not attempted": "Not attempted yet",
-    "raised": "Your function raised an error",
+    "raised": "Your answer raised an error",
     "not finite": "Not a finite number",
     "numerical": "A numerical derivative",
     "mutates its input": "Changes its input",
@@ -40,6 +40,8 @@ def entry(part: Part) -> str:
 
 def shape(part: Part) -> str:
     """The shape, and the expected one where it is another: ``(2, 3), not (3, 2)``."""
+    if part.shape is None or part.expected_shape is None:
+        return ""
     if part.shape == part.expected_shape:
         return _shape(part.shape)
     return f"{_shape(part.shape)}, not {_shape(part.expected_shape)}"
@@ -86,4 +88,4 @@ def cause(result: CheckResult) -> str:
     """Where to start, when an answer holds intermediate values and no mistake has a name."""
     if not result.first_wrong or result.mistakes:
         return ""
-    return f"Start with {result.first_wrong}: it is the first value that does not follow from what comes before it."
+    return f"Start with {result.first_wrong}: it is the first that does not follow from what comes before it."

@@ -11,7 +11,7 @@ import pytest
 from autograder import Exercise, evaluate, exercises
 from autograder.checking import precision
 from autograder.checking.values import leaves
-from autograder.exercises.model import apply, needs
+from autograder.exercises.formulas import apply, needs
 
 GRADIENTS = [exercise for exercise in exercises() if exercise.loss is not None]
 BY_GRADIENT = pytest.mark.parametrize("exercise", GRADIENTS, ids=lambda exercise: exercise.id)
