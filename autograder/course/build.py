@@ -21,7 +21,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from autograder.course.folders import course_folder, lesson_sources, notebook_path, write_atomically
 from autograder.errors import CourseError
 from autograder.exercises import Exercise, find
-from autograder.exercises.kinds import Fix
 
 __all__ = ["build", "check_id", "grade_id", "source_notebook"]
 
@@ -121,8 +120,8 @@ def _exercise_cells(exercise: Exercise, cell: nbformat.NotebookNode, where: str)
     name = grade_id(exercise.id)
     answer = new_code_cell(cell.source, id=name, metadata=cell.metadata)
     answer.metadata.nbgrader = _nbgrader(name, solution=True)
-    if isinstance(exercise.kind, Fix):
-        answer.metadata.chainrule = {"given": exercise.kind.code.strip()}
+    if given := exercise.kind.given(exercise):
+        answer.metadata.chainrule = {"given": given}
     unit = "point" if exercise.points == 1 else "points"
     option = "" if follow_through else ", follow_through=False"
     check = new_code_cell(
@@ -148,8 +147,7 @@ def _require_solution(exercise: Exercise, source: str, where: str) -> None:
             f"{where}: exercise {exercise.id} needs its answer between the lines "
             "'### BEGIN SOLUTION' and '### END SOLUTION'."
         )
-    if isinstance(exercise.kind, Fix):
-        stub = exercise.kind.code  # learners get the function whole, and all of it may change
+    stub = exercise.kind.given(exercise) or stub
     try:
         body = ast.parse(stub).body
     except SyntaxError as error:

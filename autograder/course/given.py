@@ -1,4 +1,4 @@
-"""What learners find in an answer cell: nbgrader's stub in place of the solution, or the function to repair."""
+"""What learners find in an answer cell: nbgrader's stub in place of the solution, or what their answer begins with."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["ClearOrGive"]
 
 
 class ClearOrGive(ClearSolutions):
-    """nbgrader's ClearSolutions, which also puts in the code that a repair begins with.
+    """nbgrader's ClearSolutions, which also puts in what an answer begins with, such as a function to repair.
 
-    ``autograder.course.build`` leaves that code in the cell's metadata, and it is taken out again here.
+    ``autograder.course.build`` leaves that in the cell's metadata, and it is taken out again here.
     """
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:

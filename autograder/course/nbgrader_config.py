@@ -54,7 +54,7 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-# Repairs are handed out with the code to repair. The rest of the list is nbgrader's own.
+# Some answers begin with something, such as a function to repair. The rest of the list is nbgrader's own.
 c.GenerateAssignment.preprocessors = [
     "nbgrader.preprocessors.IncludeHeaderFooter",
     "nbgrader.preprocessors.InstantiateTests",

@@ -99,6 +99,10 @@ class Kind:
         """The steps that earn the points. A wrong one of the others costs its share all the same."""
         return tuple(step.name for step in exercise.steps)
 
+    def given(self, exercise: Exercise) -> str:
+        """The answer cell as learners get it; empty where the author's cell without its solution will do."""
+        return ""
+
     def called_with(self, exercise: Exercise) -> str:
         """What the answer is called with, where that is not a case's inputs; empty where it is."""
         return ""

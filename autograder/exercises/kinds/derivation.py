@@ -29,7 +29,6 @@ _OPERATIONS: dict[type, Callable[..., Any]] = {
     ast.Mult: np.multiply,
     ast.Div: np.divide,
     ast.Pow: np.power,
-    ast.BitXor: np.power,  # x^2, as mathematicians write it
     ast.UAdd: np.positive,
     ast.USub: np.negative,
 }
@@ -146,7 +145,7 @@ def value_of(name: str, line: Any, values: Mapping[str, Any]) -> Array:
     NotAnAnswer
         It is no formula, or has a symbol or a function that is not known; the message says what.
     """
-    text = _text(name, line)
+    text = _text(name, line).replace("^", "**")  # as mathematicians write powers
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -200,7 +199,7 @@ def _value(name: str, node: ast.AST, values: Mapping[str, Any]) -> Any:
             raise NotAnAnswer(
                 f"In line {name} a derivative is still to be taken: carry it out (in SymPy, .doit()), or write it."
             )
-        case ast.Call(ast.Name(function), _, _):
+        case ast.Call(ast.Name(function), _, _) if function not in values:
             raise NotAnAnswer(f"Line {name} has {function}(...), which is no function of one argument known here.")
         case ast.Call(_, _, _):
             raise NotAnAnswer(f"Line {name}: between two factors belongs a *, as in 2*(x + 1).")

@@ -29,3 +29,7 @@ class Fix(Kind):
     def scored(self, exercise: Exercise) -> tuple[str, ...]:
         """The steps that were wrong at the beginning."""
         return tuple(step.name for step in exercise.steps if step.mistakes.keys() & set(self.planted))
+
+    def given(self, exercise: Exercise) -> str:
+        """The function to repair."""
+        return self.code.strip()

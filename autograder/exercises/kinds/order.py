@@ -68,6 +68,10 @@ class Order(Kind):
         """Such as ``backward_order = "c a f b"``."""
         return f'{exercise.function} = "...", the labels of the lines you need, first line first'
 
+    def given(self, exercise: Exercise) -> str:
+        """An assignment of ``...``."""
+        return f'{exercise.function} = ...  # the labels in quotes, first line first, such as "b a c"'
+
     def make(self, exercise: Exercise, formulas: Mapping[str, Formula]) -> Callable[..., Any]:
         """A function without arguments that returns the labels."""
 

@@ -100,6 +100,16 @@ class Prediction(Kind):
             return f"{exercise.function} = {{{', '.join(f'{question.name!r}: ...' for question in self.questions)}}}"
         return f"{exercise.function} = {' or '.join(map(repr, self.questions[0].options)) or 'a number'}"
 
+    def given(self, exercise: Exercise) -> str:
+        """An assignment of ``...``, or of a dictionary with one for each question."""
+        asked = (
+            'a letter in quotes, such as "a"' if any(question.options for question in self.questions) else "a number"
+        )
+        if len(self.questions) == 1:
+            return f"{exercise.function} = ...  # {asked}"
+        lines = "".join(f'    "{question.name}": ...,\n' for question in self.questions)
+        return f"{exercise.function} = {{  # for each question {asked}\n{lines}}}"
+
     def make(self, exercise: Exercise, formulas: Mapping[str, Formula]) -> Callable[..., Any]:
         """A function without arguments that returns the prediction."""
 
