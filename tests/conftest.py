@@ -5,6 +5,7 @@ A marked test that needs what the machine does not have is skipped, with the rea
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With CHAINRULE_TIMINGS, write how long the solved lessons took into lessons/TIMINGS.md, as CI does."""
+    properties = [found for report in terminalreporter.stats.get("passed", []) for found in report.user_properties]
+    measured = dict(value for name, value in properties if name == "lesson_seconds")
+    if not measured or not os.environ.get("CHAINRULE_TIMINGS"):
+        return
+    path = Path(__file__).parents[1] / "lessons" / "TIMINGS.md"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    for number, row in enumerate(rows):
+        cells = row.split(" | ")
+        if (lesson := cells[0].removeprefix("| ")) in measured:
+            rows[number] = " | ".join([*cells[:2], f"{measured[lesson]:.0f} s |"])
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    terminalreporter.write_line(f"The lessons' times are in {path.relative_to(Path.cwd())}.")

@@ -1,11 +1,12 @@
 """Every lesson runs from top to bottom: solved it earns everything, as released nothing, and neither complains."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbgrader.utils import determine_grade, is_grade
 
@@ -14,9 +15,6 @@ from autograder.course.folders import COURSE, lesson_sources
 from autograder.course.release import release
 from autograder.exercises import exercises
 
-LESSONS = list(lesson_sources(None, None))
-CELL_TIMEOUT = 120
-
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,20 +22,6 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lessons")
     (folder / "nbgrader_config.py").write_bytes((COURSE / "nbgrader_config.py").read_bytes())
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lessons record progress, as they do for a learner, but not that of the person running the tests."""
-    monkeypatch.setenv("CHAINRULE_PROGRESS", str(tmp_path / "progress.jsonl"))
-    monkeypatch.delenv("CHAINRULE_DB_URL", raising=False)
-
-
-def executed(path: Path, folder: Path) -> NotebookNode:
-    """The notebook after running every cell, errors and all."""
-    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
-    resources = {"metadata": {"path": str(folder)}}
-    return NotebookClient(notebook, timeout=CELL_TIMEOUT, allow_errors=True, resources=resources).execute()
 
 
 def complaints(notebook: NotebookNode) -> list[str]:
@@ -54,19 +38,27 @@ def checks(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if is_grade(cell)]
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_a_solved_lesson_runs_without_a_warning_and_earns_every_point(lesson: str, scratch: Path, tmp_path: Path):
-    (path,) = build([lesson], output=scratch / "solved")
-    notebook = executed(path, tmp_path)
+def test_a_solved_lesson_runs_without_a_warning_and_earns_every_point(lesson: str, solved: Callable[[str], Any]):
+    notebook = solved(lesson).notebook
     assert complaints(notebook) == []
     lost = {cell.source: determine_grade(cell) for cell in checks(notebook)}
     assert {source: grade for source, grade in lost.items() if grade[0] != grade[1]} == {}
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_a_lesson_as_released_runs_and_every_check_says_not_attempted(lesson: str, scratch: Path, tmp_path: Path):
+def test_a_solved_lesson_stays_within_its_time_budget(
+    lesson: str, solved: Callable[[str], Any], budgets: dict[str, float], record_property: Callable[[str, object], None]
+):
+    seconds = solved(lesson).seconds
+    record_property("lesson_seconds", (lesson, seconds))
+    assert lesson in budgets, f"lessons/TIMINGS.md has no row for {lesson}"
+    assert seconds <= budgets[lesson]
+
+
+def test_a_lesson_as_released_runs_and_every_check_says_not_attempted(
+    lesson: str, scratch: Path, tmp_path: Path, run_released: Callable[[Path, Path], NotebookNode]
+):
     (path,) = release([lesson], scratch, lessons_dir=scratch / "released")
-    notebook = executed(path, tmp_path)
+    notebook = run_released(path, tmp_path)
     assert complaints(notebook) == []
     for cell in checks(notebook):
         (result,) = [output for output in cell.outputs if output.output_type == "execute_result"]
@@ -74,7 +66,6 @@ def test_a_lesson_as_released_runs_and_every_check_says_not_attempted(lesson: st
         assert "Not attempted yet" in result.data["text/html"], cell.source
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_uses_each_of_its_exercises_in_their_order(lesson: str, scratch: Path):
     (path,) = build([lesson], output=scratch / "read")
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
@@ -83,7 +74,7 @@ def test_a_lesson_uses_each_of_its_exercises_in_their_order(lesson: str, scratch
 
 
 def test_every_lesson_with_exercises_has_a_source():
-    assert {exercise.lesson for exercise in exercises()} <= set(LESSONS)
+    assert {exercise.lesson for exercise in exercises()} <= set(lesson_sources(None, None))
 
 
 def test_the_committed_lessons_are_what_the_sources_generate():
