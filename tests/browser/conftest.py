@@ -33,11 +33,17 @@ def lessons(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(lessons: Path, tmp_path: Path) -> Iterator[str]:
-    """What `chainrule start` prints for these lessons, to a learner whose home is empty."""
+def home(tmp_path: Path) -> Path:
+    """The learner's home, empty."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def address(lessons: Path, home: Path) -> Iterator[str]:
+    """What `chainrule start` prints for these lessons."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
-    home = tmp_path / "home"
-    home.mkdir()
     server = subprocess.Popen(
         [Path(sys.executable).with_name("chainrule"), "start", "--no-browser", "--lessons", lessons],
         env={**inherited, "HOME": str(home)},
