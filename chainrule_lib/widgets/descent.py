@@ -106,6 +106,7 @@ def _descent_view(steep: float, learning_rate: float, momentum: float, steps: in
     right.semilogy(np.maximum(values.losses, 1e-30), "-", color=BLUE, marker=".")
     right.axhline(values.losses[0], color=GREY, linestyle=":", linewidth=1)
     right.set(xlabel="step", ylabel="loss")
+    right.xaxis.get_major_locator().set_params(integer=True)
     right.set_title("the loss after every step\ndotted: at the start", fontsize="medium")
     manners = [
         _manner(curvature, learning_rate, momentum, factor)
