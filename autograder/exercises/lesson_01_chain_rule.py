@@ -15,6 +15,7 @@ import numpy as np
 
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment, Formula
+from autograder.exercises.kinds import Derivation, prediction, sigma
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid, sigmoid_derivative, tanh_derivative
 
@@ -797,7 +798,111 @@ _NEURON_LOSS = Exercise(
     minutes=12,
 )
 
+_TEN_SIGMOIDS = prediction(
+    "01.ten_sigmoids",
+    title="Ten sigmoids in a row",
+    points=1,
+    function="slope_of_ten",
+    question="Put ten sigmoids one into the other, $y = \\sigma(\\sigma(\\cdots\\sigma(x)\\cdots))$, and start at "
+    "$x = 0.7$. How large is $dy/dx$, roughly?",
+    options={
+        "a": "about 1",
+        "b": "about a tenth",
+        "c": "about a thousandth",
+        "d": "a millionth or less",
+        "e": "exactly 0",
+    },
+    right="d",
+    wrong={
+        "a": (
+            "slope_of_one",
+            "Each sigmoid flattens: none of the ten slopes is larger than ¼, and one after the other they multiply.",
+        ),
+        "b": (
+            "slopes_not_multiplied",
+            "That is the size of a single one of the ten slopes, or of their mean. One after the other they multiply.",
+        ),
+        "c": (
+            "slopes_of_one_half",
+            "A thousandth is ten times one half. The slope of σ is ¼ at the most, at 0, not ½.",
+        ),
+        "e": (
+            "vanished_entirely",
+            "No slope of a sigmoid is 0, so no product of ten of them is: it is only very small.",
+        ),
+    },
+    hints=(
+        "How many factors does the derivative of ten links have, and how large can each of them be?",
+        "The slope of σ is largest at 0, where it is ¼.",
+        "Ten factors of at most ¼: compare (1/4)^10 with the choices.",
+    ),
+    objective="See what a product of many slopes does",
+    difficulty=1,
+    minutes=3,
+)
+
+_NEURON_LINES = Exercise(
+    id="01.neuron_lines",
+    title="A neuron's loss, line by line",
+    points=3,
+    function="neuron_lines",
+    inputs=("a", "y", "x"),
+    returns=("dL_da", "da_dz", "dz_dw", "dL_dw"),
+    draw=lambda draw: {"a": draw.uniform(0.1, 0.9, 12), "y": draw.uniform(0.1, 0.9, 12), "x": draw.nonzero(12)},
+    kind=Derivation(uses={"dL_da": ("a", "y"), "da_dz": ("a",), "dz_dw": ("x",)}),
+    steps=(
+        Step(
+            "dL_da",
+            lambda a, y: a - y,
+            mistakes={
+                "error_turned_round": (lambda a, y: y - a, "The inner derivative of a − y with respect to a is 1."),
+                "half_lost": (lambda a, y: 2 * (a - y), "The ½ of the loss cancels the 2 that comes down."),
+                "half_kept": (lambda a, y: (a - y) / 2, "The 2 from the square comes down and cancels the ½."),
+                "loss_itself": (lambda a, y: (a - y) ** 2 / 2, "This is the loss, not yet its derivative."),
+            },
+        ),
+        Step(
+            "da_dz",
+            lambda a: a * (1 - a),
+            mistakes={
+                "one_factor": (lambda a: 1 - a, _SLOPE_IS_COMPLEMENT),
+                "sigmoid_for_slope": (lambda a: a, "This is σ itself. Its slope is largest where σ is ½."),
+                "sigmoid_once_more": (lambda a: sigma(a) * (1 - sigma(a)), _SLOPE_AT_A),
+            },
+        ),
+        Step(
+            "dz_dw",
+            lambda x: x,
+            mistakes={
+                "constant_one": (
+                    lambda x: x / x,
+                    "z = wx + b: when w moves by 1, z moves by x. One is the slope with b.",
+                ),
+                "half_a_square": (lambda x: x**2 / 2, "Here w is the variable and x a constant: do not integrate."),
+            },
+        ),
+        Step(
+            "dL_dw",
+            lambda dL_da, da_dz, dz_dw: dL_da * da_dz * dz_dw,
+            mistakes={
+                "links_added": (lambda dL_da, da_dz, dz_dw: dL_da + da_dz + dz_dw, _SUM),
+                "activation_skipped": (lambda dL_da, dz_dw: dL_da * dz_dw, "The link through σ is missing."),
+                "stopped_at_z": (lambda dL_da, da_dz: dL_da * da_dz, "This is dL/dz: the last link leads on to w."),
+            },
+        ),
+    ),
+    hints=(
+        "Each of the first three lines is a single link: what moves, and what does it move?",
+        "dL/da from the loss, da/dz = σ′ written with a, dz/dw from z = wx + b; then the product of the three.",
+        "`dL_da = a - y`, `da_dz = a * (1 - a)`, `dz_dw = x`, and `dL_dw` is their product.",
+    ),
+    objective="Write a derivation link by link",
+    difficulty=2,
+    minutes=6,
+)
+
 EXERCISES = [
+    _TEN_SIGMOIDS,
     _POWER_OF_LINE,
     _SCALED_SINE,
     _MINUS_SIGNS,
@@ -805,5 +910,6 @@ EXERCISES = [
     _THREE_LINKS,
     _NEURON,
     _ANY_LENGTH,
+    _NEURON_LINES,
     _NEURON_LOSS,
 ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograder.exercises.drawing import Array, Draw
 from autograder.exercises.formulas import Environment
+from autograder.exercises.kinds import Derivation, Shapes, exp, prediction, shape, sigma
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid
 
@@ -785,10 +786,192 @@ _LOCAL_DERIVATIVES = Exercise(
     minutes=9,
 )
 
+_SIGMOID_LINES = Exercise(
+    id="04.sigmoid_lines",
+    title="σ′ = σ(1 − σ), line by line",
+    points=3,
+    function="sigmoid_lines",
+    inputs=("z", "u", "a"),
+    returns=("du_dz", "da_du", "da_dz", "with_a"),
+    draw=lambda draw: {"z": draw.nonzero(12), "u": 1 + draw.uniform(0.2, 2.0, 12), "a": draw.uniform(0.1, 0.9, 12)},
+    kind=Derivation(uses={"du_dz": ("z",), "da_du": ("u",), "with_a": ("a",)}),
+    steps=(
+        Step(
+            "du_dz",
+            lambda z: -exp(-z),
+            mistakes={
+                "inner_sign_lost": (lambda z: exp(-z), "The inner derivative of e^(−z) is −1."),
+                "power_rule": (
+                    lambda z: -z * exp(-z - 1),
+                    "That is the rule for a variable base. e^(−z) is an exponential.",
+                ),
+                "constant_kept": (lambda z: 1 - exp(-z), "The derivative of the constant 1 is 0."),
+            },
+        ),
+        Step(
+            "da_du",
+            lambda u: -1 / u**2,
+            mistakes={
+                "outer_sign_lost": (lambda u: 1 / u**2, "1/u falls when u grows: its derivative is negative."),
+                "logarithm": (lambda u: 1 / u, "This is 1/u itself, or the derivative of log u."),
+                "not_squared": (lambda u: -1 / u, "1/u is u^(−1): the exponent goes down by one, to −2."),
+            },
+        ),
+        Step(
+            "da_dz",
+            lambda da_du, du_dz: da_du * du_dz,
+            mistakes={
+                "links_added": (lambda da_du, du_dz: da_du + du_dz, "One link after the other multiplies."),
+                "inner_forgotten": (lambda da_du: da_du, "This is da/du; the link from z to u is missing."),
+            },
+        ),
+        Step(
+            "with_a",
+            lambda a: a * (1 - a),
+            mistakes={
+                "first_factor_only": (lambda a: a, _SLOPE_IS_SIGMOID),
+                "second_factor_only": (lambda a: 1 - a, _SLOPE_IS_COMPLEMENT),
+                "squared": (lambda a: a**2, "1/u² is a², but e^(−z) is there as well: write it with a, too."),
+                "sigmoid_once_more": (lambda a: sigma(a) * (1 - sigma(a)), _SLOPE_AT_A),
+            },
+        ),
+    ),
+    hints=(
+        "Two links: from z to u = 1 + e^(−z), and from u to a = 1/u. Differentiate each by itself.",
+        "du/dz = −e^(−z), da/du = −1/u². In the product the signs cancel. For the last line, 1/u is a and e^(−z) is "
+        "u − 1.",
+        "`du_dz = -sympy.exp(-z)`, `da_du = -1 / u**2`, `da_dz = da_du * du_dz`, `with_a = a * (1 - a)`.",
+    ),
+    objective="Derive σ′ = σ(1 − σ)",
+    difficulty=2,
+    minutes=6,
+)
+
+_FORGOTTEN_TRANSPOSE = prediction(
+    "04.forgotten_transpose",
+    title="The forgotten transpose",
+    points=1,
+    function="without_transpose",
+    question="Somebody writes `X @ W1 + b1` for the batch, without `.T`. In the article's network `W1` is (2, 2) and "
+    "`X` (3, 2). What happens?",
+    options={
+        "a": "NumPy raises an error",
+        "b": "the result is right: the order of the factors does the same",
+        "c": "the result has the wrong shape",
+        "d": "the result has the right shape and wrong numbers, without a word",
+        "e": "the first row is right, the others are wrong",
+    },
+    right="d",
+    wrong={
+        "a": (
+            "error_expected",
+            "An error comes only where sizes do not fit, and here (3, 2) meets (2, 2). With three hidden units it "
+            "would.",
+        ),
+        "b": (
+            "transpose_does_nothing",
+            "`X @ W1` sums over the rows of W1, the hidden units; the layer sums over its columns, the inputs.",
+        ),
+        "e": (
+            "first_row_expected",
+            "Every row goes through the same product: if W1 is the wrong way round for one, it is for all.",
+        ),
+        "c": (
+            "shape_expected_to_tell",
+            "A square W1 and its transpose have the same shape, and so have the two products.",
+        ),
+    },
+    hints=(
+        "Write down the shapes on both sides of the @.",
+        "A product needs the columns of the left factor to be as many as the rows of the right one. A square matrix "
+        "has as many rows as columns.",
+        "(3, 2) times (2, 2) is (3, 2), with or without `.T`: only the numbers differ.",
+    ),
+    objective="See why square matrices hide a transpose",
+    difficulty=1,
+    minutes=2,
+)
+
+_SHAPES = Exercise(
+    id="04.shapes",
+    title="Shapes along the network",
+    points=3,
+    function="network_shapes",
+    inputs=("n", "d", "h", "c"),
+    returns=("W1", "b1", "Z1", "A1", "W2", "Z2", "L"),
+    draw=lambda draw: dict(zip(("n", "d", "h", "c"), draw.sizes(4), strict=True)),
+    kind=Shapes(),
+    steps=(
+        Step(
+            "W1",
+            lambda d, h: shape(h, d),
+            mistakes={"W1_transposed": (lambda d, h: shape(d, h), "A row of W1 holds the weights of one hidden unit.")},
+        ),
+        Step(
+            "b1",
+            lambda h: shape(h),
+            mistakes={
+                "b1_per_input": (lambda d: shape(d), "A bias belongs to a unit, and there are h hidden units."),
+                "b1_per_sample": (lambda n, h: shape(n, h), "All samples share the biases; broadcasting repeats them."),
+            },
+        ),
+        Step(
+            "Z1",
+            lambda n, h: shape(n, h),
+            mistakes={
+                "Z1_transposed": (lambda n, h: shape(h, n), "In a batch, rows are samples."),
+                "Z1_of_one_sample": (lambda h: shape(h), "That is one sample's; a batch has a row for each of n."),
+                "Z1_like_inputs": (lambda n, d: shape(n, d), "The layer leads from d inputs to h units."),
+            },
+        ),
+        Step(
+            "A1",
+            lambda n, h: shape(n, h),
+            mistakes={"A1_summed": (lambda n: shape(n), "σ works entry by entry: the shape stays that of Z1.")},
+        ),
+        Step(
+            "W2",
+            lambda h, c: shape(c, h),
+            mistakes={
+                "W2_transposed": (lambda h, c: shape(h, c), "Rows are the units that a layer leads to: the c outputs."),
+                "W2_from_inputs": (
+                    lambda d, c: shape(c, d),
+                    "The second layer receives the hidden units, not the inputs.",
+                ),
+            },
+        ),
+        Step(
+            "Z2",
+            lambda n, c: shape(n, c),
+            mistakes={"Z2_like_hidden": (lambda n, h: shape(n, h), "The second layer leads to the c outputs.")},
+        ),
+        Step(
+            "L",
+            lambda: shape(),
+            mistakes={
+                "L_per_sample": (lambda n: shape(n), "The loss is the mean over the samples: one number for all."),
+                "L_per_output": (lambda n, c: shape(n, c), "The loss sums over the outputs: one number for all."),
+            },
+        ),
+    ),
+    hints=(
+        "Which of them have a row for every sample? Those get n first.",
+        "Weights are (units of this layer, units of the layer before), biases (units of this layer,), and σ keeps "
+        "shapes.",
+        '`"W1": (h, d)`, `"Z1": (n, h)`, `"W2": (c, h)`, `"Z2": (n, c)`; the shape of a number is `()`.',
+    ),
+    objective="Give the shape of every array of the network",
+    difficulty=2,
+    minutes=5,
+)
+
 EXERCISES = [
     _STABLE_SIGMOID,
+    _SIGMOID_LINES,
     _SIGMOID_SLOPE,
     _FORWARD_SAMPLE,
+    _FORGOTTEN_TRANSPOSE,
+    _SHAPES,
     _FORWARD_BATCH,
     _SQUARED_ERROR,
     _SQUARED_ERROR_GRADIENT,

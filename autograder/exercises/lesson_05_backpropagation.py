@@ -8,12 +8,14 @@ loss L = 1/(2n) Σ (A2 − Y)² over a batch of n rows. Derivations follow Rumel
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment
+from autograder.exercises.kinds import Derivation, Fix, Line, order, prediction
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid
 
@@ -1006,13 +1008,226 @@ _WEIGHT_DECAY = Exercise(
     minutes=5,
 )
 
+_ZERO_WEIGHTS = prediction(
+    "05.zero_weights",
+    title="An output layer of zeros",
+    points=1,
+    function="zero_gradients",
+    question="All weights of the output layer are zero, $W_2 = 0$; everything else stays. The output is still wrong. "
+    "Which gradients are zero?",
+    options={
+        "a": "all four",
+        "b": "`dW1` and `db1`",
+        "c": "`dW2` and `db2`",
+        "d": "`dW1` and `dW2`: the gradients of weights",
+        "e": "none",
+    },
+    right="b",
+    wrong={
+        "a": (
+            "nothing_learns",
+            "The output layer's own gradients do not contain W2: their factors are the hidden activations and dL/dz2, "
+            "and neither is zero.",
+        ),
+        "c": (
+            "own_gradient_is_zero",
+            "A gradient does not contain the value of the parameter it belongs to. dL/dW2 multiplies the hidden "
+            "activations by dL/dz2. Ask instead which paths lead *through* W2.",
+        ),
+        "d": (
+            "weights_and_biases_apart",
+            "A layer's weights and its bias stand at the same place of the chain: what reaches one reaches the other.",
+        ),
+        "e": (
+            "zero_is_overlooked",
+            "Along a path the factors are multiplied, and every path from the hidden layer to the loss has a weight of "
+            "W2 among its factors.",
+        ),
+    },
+    hints=(
+        "For each of the four, write down the factors along the path to the loss. Which of them are zero?",
+        "dW2 is made of dz2 and a1; dW1 is made of dz2, W2, σ′ and x.",
+        "A product is zero as soon as one factor is: look for W2 among the factors.",
+    ),
+    objective="See which paths a weight lies on",
+    difficulty=1,
+    minutes=3,
+)
+
+_ORDER_BACKWARD = order(
+    "05.order_backward",
+    title="The backward pass, line by line",
+    points=2,
+    function="backward_order",
+    question="These are the lines of the backward pass for one sample, and the updates after it. Put them in an order "
+    "that computes; the forward pass has been done. Some lines are wrong and stay out.",
+    lines=(
+        Line(
+            "dz2",
+            "`dz2 = (a2 - y) * a2 * (1 - a2)`",
+            wrong={
+                "no_output_slope": ("`dz2 = a2 - y`", _FORGOT_SLOPE_2),
+                "negated_error": ("`dz2 = (y - a2) * a2 * (1 - a2)`", _WRONG_SIGN),
+            },
+        ),
+        Line(
+            "dW2",
+            "`dW2 = np.outer(dz2, a1)`",
+            after=("dz2",),
+            wrong={"outer_transposed": ("`dW2 = np.outer(a1, dz2)`", _OUTER_TRANSPOSED)},
+        ),
+        Line(
+            "da1", "`da1 = W2.T @ dz2`", after=("dz2",), wrong={"not_transposed": ("`da1 = W2 @ dz2`", _NOT_TRANSPOSED)}
+        ),
+        Line(
+            "dz1",
+            "`dz1 = da1 * a1 * (1 - a1)`",
+            after=("da1",),
+            wrong={"slope_of_the_output": ("`dz1 = da1 * a2 * (1 - a2)`", _OUTPUT_SLOPE_IN_HIDDEN)},
+        ),
+        Line(
+            "dW1",
+            "`dW1 = np.outer(dz1, x)`",
+            after=("dz1",),
+            wrong={
+                "wrong_input": (
+                    "`dW1 = np.outer(dz1, a1)`",
+                    "A weight's gradient contains what that weight multiplies, and W1 multiplies the input x.",
+                )
+            },
+        ),
+        Line("W2", "`W2 = W2 - rate * dW2`", after=("dW2", "da1")),
+        Line("W1", "`W1 = W1 - rate * dW1`", after=("dW1",)),
+    ),
+    misplaced={
+        "W2_updated_too_early": ("W2", "da1", _USED_UPDATED),
+        "W1_updated_without_gradient": ("W1", "dW1", "W1 is updated with a gradient that has not been computed yet."),
+    },
+    hints=(
+        "Begin at the loss and go backwards through the chain. Which line needs nothing but the forward pass?",
+        "A line can stand anywhere after the lines whose values it uses. W2 may change only when nothing needs the old "
+        "one any more.",
+        "First dz2; then dW2 and da1; then dz1 and dW1; the updates come last.",
+    ),
+    objective="Put the backward pass in its order",
+    difficulty=2,
+    minutes=5,
+)
+
+
+def _with_few_mistakes(step: Step) -> Step:
+    """A step with the mistakes that somebody may make while repairing; all of them are in 05.backprop_batch."""
+    kept = {name: mistake for n, (name, mistake) in enumerate(step.mistakes.items()) if n < 2 or name == "db1_mean"}
+    return replace(step, mistakes=kept)
+
+
+_REPAIR = replace(
+    _BACKPROP_BATCH,
+    id="05.repair_batch",
+    title="Two slips in a backward pass",
+    points=2,
+    function="broken_backprop",
+    steps=tuple(_with_few_mistakes(step) for step in _BACKPROP_BATCH.steps),
+    kind=Fix(
+        planted=("forgot_hidden_slope", "db1_mean"),
+        code="""def broken_backprop(X, Y, W1, b1, W2, b2):
+    \"\"\"All gradients of a batch. Two lines are wrong; the loss falls all the same.\"\"\"
+    A1 = sigmoid(X @ W1.T + b1)
+    A2 = sigmoid(A1 @ W2.T + b2)
+    dZ2 = (A2 - Y) / len(X) * A2 * (1 - A2)
+    dW2 = dZ2.T @ A1
+    db2 = dZ2.sum(axis=0)
+    dZ1 = dZ2 @ W2
+    dW1 = dZ1.T @ X
+    db1 = dZ1.mean(axis=0)
+    return dW1, db1, dW2, db2
+""",
+    ),
+    hints=(
+        "Run the check and read which values are wrong. Values that are right need no look.",
+        "dW1 and db1 are wrong, dW2 and db2 right: look behind the line for db2. Every link of the chain is one "
+        "factor, and a bias is shared by all rows.",
+        "Between dA1 and dZ1 lies the hidden layer's σ. And gradients of biases are summed over the batch: the 1/n is "
+        "in dZ2 already.",
+    ),
+    objective="Find what is wrong in somebody else's gradient",
+    difficulty=2,
+    minutes=6,
+)
+
+_CROSS_ENTROPY_LINES = Exercise(
+    id="05.cross_entropy_lines",
+    title="Cross-entropy and σ on paper",
+    points=3,
+    function="cross_entropy_lines",
+    inputs=("a", "y"),
+    returns=("dl_da", "da_dz", "dl_dz"),
+    draw=lambda draw: {"a": draw.uniform(0.1, 0.9, 12), "y": draw.uniform(0.1, 0.9, 12)},
+    kind=Derivation(),
+    steps=(
+        Step(
+            "dl_da",
+            lambda a, y: (a - y) / (a * (1 - a)),
+            mistakes={
+                "first_term_only": (
+                    lambda a, y: -y / a,
+                    "The loss has two terms. Where the target is 0, the second counts.",
+                ),
+                "second_sign_lost": (
+                    lambda a, y: -y / a - (1 - y) / (1 - a),
+                    "The inner derivative of log(1 − a) is −1: it turns the sign of the second term round.",
+                ),
+                "loss_negated": (
+                    lambda a, y: y / a - (1 - y) / (1 - a),
+                    "Both terms of the loss carry a minus, and it stays when they are differentiated.",
+                ),
+                "squared_error": (lambda a, y: a - y, "That is the derivative of half the squared error."),
+            },
+        ),
+        Step(
+            "da_dz",
+            lambda a: a * (1 - a),
+            mistakes={
+                "slope_is_sigmoid": (lambda a: a, _SLOPE_IS_SIGMOID),
+                "slope_is_complement": (lambda a: 1 - a, _SLOPE_IS_COMPLEMENT),
+                "slope_is_one": (lambda a: a / a, "Between z and a lies σ, and its slope is not 1."),
+            },
+        ),
+        Step(
+            "dl_dz",
+            lambda dl_da, da_dz: dl_da * da_dz,
+            mistakes={
+                "links_added": (lambda dl_da, da_dz: dl_da + da_dz, "One link after the other multiplies."),
+                "stopped_at_a": (lambda dl_da: dl_da, "This is still dℓ/da: the last link, from a to z, is missing."),
+                "divided_by_slope": (
+                    lambda dl_da, da_dz: dl_da / da_dz,
+                    "The local derivative is a factor, no divisor.",
+                ),
+                "slope_squared": (lambda dl_da, da_dz: dl_da * da_dz**2, "The slope of σ is there twice."),
+            },
+        ),
+    ),
+    hints=(
+        "Differentiate each of the two terms by itself. What is the inner derivative of log(1 − a)?",
+        "dℓ/da = −y/a + (1 − y)/(1 − a). The next link is σ′, written with a. Then multiply, and simplify.",
+        "`dl_da = (a - y) / (a * (1 - a))`, `da_dz = a * (1 - a)`; in the product the denominator cancels.",
+    ),
+    objective="Derive why σ and cross-entropy cancel",
+    difficulty=2,
+    minutes=6,
+)
+
 EXERCISES = [
     _OUTPUT_DELTA,
     _OUTPUT_LAYER,
     _HIDDEN_DELTA,
+    _ZERO_WEIGHTS,
+    _ORDER_BACKWARD,
     _BACKPROP_SAMPLE,
     _BACKPROP_BATCH,
+    _REPAIR,
     _BACKPROP_DEEP,
+    _CROSS_ENTROPY_LINES,
     _CROSS_ENTROPY,
     _WEIGHT_DECAY,
 ]

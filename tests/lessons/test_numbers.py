@@ -26,6 +26,8 @@ def stated(prose: str) -> Iterator[tuple[str, float, float]]:
     prose = re.split(r"^## Sources", prose, flags=re.MULTILINE)[0]
     prose = re.sub(r"\]\([^)]*\)|https?://\S+|doi \S+|arXiv \S+|§\s?[\d.]+|(?:[Ss]ection|chapter)s? [\d.]+", " ", prose)
     prose = re.sub(r"```.*?```|\d{4}(?:,|\))", " ", prose, flags=re.DOTALL)
+    # Code claims nothing, unless it is a number.
+    prose = re.sub(r"`([^`]*)`", lambda code: code[1] if NUMBER.fullmatch(code[1]) else " ", prose)
     for match in NUMBER.finditer(prose):
         digits, exponent = match["mantissa"], match["exponent"] or match["power"]
         if "." not in digits and not exponent and not match["percent"]:

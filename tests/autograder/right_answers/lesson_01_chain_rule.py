@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from chainrule_lib.activations import sigmoid, sigmoid_derivative
 
@@ -301,6 +302,33 @@ def loss_in_single_precision(w, b, x, y):
     return [x * db, db]
 
 
+def ten_as_a_capital():
+    return "D"
+
+
+def ten_with_a_bracket():
+    return "d)"
+
+
+def ten_by_name():
+    return {"prediction": " d "}
+
+
+def lines_as_texts(a, y, x):
+    return "dL/da = a - y", "a - a**2", "x", "(a - y)*(a - a^2)*x"
+
+
+def lines_by_name_multiplied_out(a, y, x):
+    return {"dL_dw": sp.expand((a - y) * a * (1 - a) * x), "dz_dw": x, "da_dz": a * (1 - a), "dL_da": -(y - a)}
+
+
+def lines_differentiated_by_sympy(a, y, x):
+    w, b, z = sp.symbols("w b z")
+    dL_da = sp.diff((a - y) ** 2 / 2, a)
+    slope = sp.diff(1 / (1 + sp.exp(-z)), z).subs(z, sp.log(a / (1 - a)))
+    return [dL_da, slope, sp.diff(w * x + b, w), dL_da * slope * x]
+
+
 ANSWERS = {
     "01.power_of_line": [
         power_in_one_line,
@@ -361,4 +389,6 @@ ANSWERS = {
         loss_with_a_product_of_matrices,
         loss_in_single_precision,
     ],
+    "01.ten_sigmoids": [ten_as_a_capital, ten_with_a_bracket, ten_by_name],
+    "01.neuron_lines": [lines_as_texts, lines_by_name_multiplied_out, lines_differentiated_by_sympy],
 }

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from chainrule_lib.activations import sigmoid
 
@@ -361,6 +362,45 @@ def local_in_single_precision(z1, W2, b2):
     return (1 + t) / 2, np.float32(1), W2 * (1 - t) * (1 + t) / 4
 
 
+def lines_as_texts(z, u, a):
+    return "-exp(-z)", "-u**-2", "exp(-z)/u**2", "a - a*a"
+
+
+def lines_by_sympy(z, u, a):
+    inner, outer = sp.diff(1 + sp.exp(-z), z), sp.diff(1 / u, u)
+    return {"du_dz": inner, "da_du": outer, "da_dz": inner * outer, "with_a": sp.expand(a * (1 - a))}
+
+
+def lines_with_powers_of_e(z, u, a):
+    return [-(sp.E ** (-z)), -1 / (u * u), sp.exp(-z) * u ** (-2), sp.Rational(1, 4) - (a - sp.Rational(1, 2)) ** 2]
+
+
+def transpose_as_a_capital():
+    return "D"
+
+
+def transpose_with_a_bracket():
+    return "(d)"
+
+
+def transpose_by_name():
+    return {"prediction": "d"}
+
+
+def shapes_of_arrays(n, d, h, c):
+    X, W1, b1, W2 = np.zeros((n, d)), np.zeros((h, d)), np.zeros(h), np.zeros((c, h))
+    Z1 = X @ W1.T + b1
+    return W1.shape, b1.shape, Z1.shape, np.tanh(Z1).shape, W2.shape, (Z1 @ W2.T).shape, np.sum(Z1).shape
+
+
+def shapes_as_lists(n, d, h, c):
+    return [[h, d], [h], [n, h], [n, h], [c, h], [n, c], []]
+
+
+def shapes_with_a_bare_number(n, d, h, c):
+    return {"L": (), "Z2": (n, c), "W2": (c, h), "A1": (n, h), "Z1": (n, h), "b1": h, "W1": (h, d)}
+
+
 ANSWERS = {
     "04.stable_sigmoid": [
         stable_with_a_loop,
@@ -438,4 +478,7 @@ ANSWERS = {
         local_from_the_linearity_in_the_parameters,
         local_in_single_precision,
     ],
+    "04.sigmoid_lines": [lines_as_texts, lines_by_sympy, lines_with_powers_of_e],
+    "04.forgotten_transpose": [transpose_as_a_capital, transpose_with_a_bracket, transpose_by_name],
+    "04.shapes": [shapes_of_arrays, shapes_as_lists, shapes_with_a_bare_number],
 }

@@ -6,6 +6,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import sympy as sp
+
+from autograder.exercises import find
 
 
 def _sigma(z: float) -> float:
@@ -234,6 +237,78 @@ def decay_on_a_copy(dW, db, W, b, strength):
     return dW, db.reshape(-1, 1)
 
 
+def zero_as_a_capital():
+    return "B"
+
+
+def zero_with_a_bracket():
+    return "b)"
+
+
+def zero_by_name():
+    return {"prediction": "b"}
+
+
+def _labels(*lines):
+    exercise = find("05.order_backward")
+    return [{line: label for label, line in exercise.kind.labels.items()}[name, 1] for name in lines]
+
+
+def order_weights_as_soon_as_possible():
+    return " ".join(_labels("dz2", "dW2", "da1", "W2", "dz1", "dW1", "W1"))
+
+
+def order_gradient_first_updates_last():
+    return _labels("dz2", "da1", "dz1", "dW1", "dW2", "W1", "W2")
+
+
+def order_without_spaces():
+    return "".join(_labels("dz2", "da1", "dW2", "dz1", "dW1", "W2", "W1"))
+
+
+def repaired_with_einsum(X, Y, W1, b1, W2, b2):
+    A1 = _logistic(X @ W1.T + b1)
+    A2 = _logistic(A1 @ W2.T + b2)
+    dZ2 = (A2 - Y) / X.shape[0] * A2 * (1 - A2)
+    dZ1 = np.einsum("nc,ch,nh->nh", dZ2, W2, A1 - A1**2)
+    return dZ1.T @ X, np.einsum("nh->h", dZ1), dZ2.T @ A1, np.einsum("nc->c", dZ2)
+
+
+def repaired_sample_by_sample(X, Y, W1, b1, W2, b2):
+    n = len(X)
+    dW1, db1, dW2, db2 = np.zeros_like(W1), np.zeros_like(b1), np.zeros_like(W2), np.zeros_like(b2)
+    for x, y in zip(X, Y, strict=True):
+        a1 = _logistic(W1 @ x + b1)
+        a2 = _logistic(W2 @ a1 + b2)
+        d2 = (a2 - y) * a2 * (1 - a2) / n
+        d1 = (W2.T @ d2) * a1 * (1 - a1)
+        dW1, db1, dW2, db2 = dW1 + np.outer(d1, x), db1 + d1, dW2 + np.outer(d2, a1), db2 + d2
+    return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
+
+
+def repaired_with_a_column_of_ones(X, Y, W1, b1, W2, b2):
+    ones = np.ones((len(X), 1))
+    A1 = _logistic(X @ W1.T + b1)
+    A2 = _logistic(A1 @ W2.T + b2)
+    dZ2 = (A2 - Y) * A2 * (1 - A2) / len(X)
+    dZ1 = (dZ2 @ W2) * A1 * (1 - A1)
+    return dZ1.T @ X, (dZ1.T @ ones)[:, 0], dZ2.T @ A1, (dZ2.T @ ones)[:, 0]
+
+
+def entropy_lines_as_texts(a, y):
+    return "dl/da = -y/a + (1 - y)/(1 - a)", "a - a^2", "a - y"
+
+
+def entropy_lines_by_sympy(a, y):
+    loss = -y * sp.log(a) - (1 - y) * sp.log(1 - a)
+    return {"dl_dz": sp.simplify(sp.diff(loss, a) * a * (1 - a)), "da_dz": a * (1 - a), "dl_da": sp.diff(loss, a)}
+
+
+def entropy_lines_multiplied_out(a, y):
+    first = (a - y) / (a - a**2)
+    return [first, a - a**2, sp.expand(first * (a - a**2))]
+
+
 ANSWERS = {
     "05.output_delta": [delta_with_a_loop, delta_with_exponentials, delta_with_tanh_as_a_dictionary],
     "05.output_layer": [layer_with_loops, layer_with_einsum, layer_with_columns],
@@ -253,4 +328,8 @@ ANSWERS = {
         cross_entropy_in_single_precision,
     ],
     "05.weight_decay": [decay_with_loops, decay_as_a_dictionary, decay_on_a_copy],
+    "05.zero_weights": [zero_as_a_capital, zero_with_a_bracket, zero_by_name],
+    "05.order_backward": [order_weights_as_soon_as_possible, order_gradient_first_updates_last, order_without_spaces],
+    "05.repair_batch": [repaired_with_einsum, repaired_sample_by_sample, repaired_with_a_column_of_ones],
+    "05.cross_entropy_lines": [entropy_lines_as_texts, entropy_lines_by_sympy, entropy_lines_multiplied_out],
 }
