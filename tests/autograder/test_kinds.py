@@ -279,6 +279,11 @@ def test_feedback_is_html_and_text_without_the_right_answer_to_a_question(exerci
         lambda x, u: (2 * x, sp.cos(u), 2 * x * sp.cos(u)),
         lambda x, u: {"dy_dx": "2*x*cos(u)", "dy_du": "cos(u)", "du_dx": "2*x"},
         lambda x, u: ["du/dx = x + x", sp.diff(sp.sin(u), u), sp.Eq(sp.Symbol("dy_dx"), sp.diff(x**2, x) * sp.cos(u))],
+        lambda x, u: ("du_dx = 2·x", "dy_du = cos(u)", "dy_dx = du_dx × dy_du"),
+        lambda x, u: sp.Matrix([2 * x, sp.cos(u), sp.Symbol("du_dx") * sp.Symbol("dy_du")]),
+        lambda x, u: sp.Tuple(2 * x, sp.cos(u), 2 * x * sp.cos(u)),
+        lambda x, u: np.array([2 * x, sp.cos(u), 2 * x * sp.cos(u)], dtype=object),
+        lambda x, u: ("x³/x²·2 − ½·0", "cos(u)", "2*x*cos(u)"),
         lambda x, u: ("2*exp(log(x))", sp.sin(sp.pi / 2 - u), "2*x^1*cos(u)"),
         lambda *symbols: (sp.Symbol("x", positive=True) * 2, "sin(u + pi/2)", 2 * symbols[0] * sp.cos(symbols[1])),
     ],
@@ -334,7 +339,7 @@ def test_numpy_in_a_derivation_is_told_what_to_use() -> None:
     assert "sympy.exp" in result.message
 
 
-@pytest.mark.parametrize("answer", ["c", "C", " c) ", "(c)", lambda: "c", {"prediction": "c"}])
+@pytest.mark.parametrize("answer", ["c", "C", " c) ", "(c)", lambda: "c", {"prediction": "c"}, ("c",), np.array(["c"])])
 def test_a_choice_in_any_form(answer: Any) -> None:
     assert ask(CHOICE, answer).verdict == "correct"
 
@@ -356,7 +361,7 @@ def test_a_number_too_far_off_is_wrong(answer: float) -> None:
     assert (ask(NUMBER, answer).verdict, ask(NUMBER, answer).score) == ("wrong", 0)
 
 
-@pytest.mark.parametrize("answer", [{"first": "a", "second": "b"}, ("a", "b"), ["a", "b"]])
+@pytest.mark.parametrize("answer", [{"first": "a", "second": "b"}, ("a", "b"), ["a", "b"], np.array(["a", "b"])])
 def test_several_questions(answer: Any) -> None:
     assert ask(QUESTIONS, answer).verdict == "correct"
 
@@ -377,6 +382,7 @@ def test_what_is_handed_out_is_not_attempted(exercise: Exercise) -> None:
     [
         lambda n, d, h: {"Z": (n, h), "db": (h,), "L": ()},
         lambda n, d, h: [[n, h], h, ()],
+        lambda n, d, h: {"Z": np.array((n, h)), "db": np.array(h), "L": np.array(())},
         lambda n, d, h: (np.zeros((n, h)).shape, np.zeros(h).shape, np.float64(1).shape),
     ],
 )

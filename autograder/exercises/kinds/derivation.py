@@ -45,6 +45,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 _CONSTANTS = {"pi": np.pi, "π": np.pi, "E": np.e, "e": np.e}
 
 
+_WRITTEN = str.maketrans({"^": "**", "²": "**2", "³": "**3", "·": "*", "×": "*", "−": "-", "½": "(1/2)"})
+"""Signs that people write formulas with, and Python's."""
+
+
 def _function(name: str) -> Callable[[Any], Any]:
     """A function for formulas of exercises, of numbers and of symbols alike."""
 
@@ -103,10 +107,10 @@ class Lines(Attempt):
         if lines is None or lines is Ellipsis:
             return lines
         values = dict(zip(self.exercise.inputs, inputs, strict=True))
-        found = {}
+        found: dict[str, Any] = {}
         for name, line in _by_name(self.exercise, lines).items():
             try:
-                found[name] = value_of(name, line, values)
+                found[name] = value_of(name, line, values | found)
             except NotAnAnswer as problem:
                 self.failed[name] = str(problem)
                 found[name] = np.full(np.shape(inputs[0]), np.nan)
@@ -116,14 +120,16 @@ class Lines(Attempt):
 def _by_name(exercise: Exercise, lines: Any) -> dict[str, Any]:
     """The lines by name: from a dictionary, or in their order."""
     names = exercise.returns
+    if hasattr(lines, "__len__") and not isinstance(lines, str | Mapping):
+        lines = list(lines)  # a matrix or a tuple of SymPy's, an array of objects
     if isinstance(lines, Mapping):
         if missing := [name for name in names if name not in lines]:
             raise NotAnAnswer(f"The line for {missing[0]} is missing. Asked for are {', '.join(names)}.")
         return {name: lines[name] for name in names}
-    if len(names) == 1 and not isinstance(lines, list | tuple):
+    if len(names) == 1 and not isinstance(lines, list):
         lines = [lines]
-    if not isinstance(lines, list | tuple) or len(lines) != len(names):
-        count = len(lines) if isinstance(lines, list | tuple) else 1
+    if not isinstance(lines, list) or len(lines) != len(names):
+        count = len(lines) if isinstance(lines, list) else 1
         raise NotAnAnswer(
             f"Your function returned {count} line{'s' * (count != 1)}, where {len(names)} are asked for: "
             f"{', '.join(names)}."
@@ -145,7 +151,7 @@ def value_of(name: str, line: Any, values: Mapping[str, Any]) -> Array:
     NotAnAnswer
         It is no formula, or has a symbol or a function that is not known; the message says what.
     """
-    text = _text(name, line).replace("^", "**")  # as mathematicians write powers
+    text = _text(name, line).translate(_WRITTEN)
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

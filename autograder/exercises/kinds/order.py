@@ -120,6 +120,8 @@ class Order(Kind):
             given = re.findall(r"\w+", given)
             if len(given) == 1 and len(given[0]) > 1:
                 given = list(given[0])  # written without spaces
+        if isinstance(given, np.ndarray) and given.ndim == 1:
+            given = given.tolist()
         if not isinstance(given, Sequence):
             raise NotAnAnswer(f"The order is {str(given)[:40]!r}; expected a text of labels such as 'c a b'.")
         labels = [str(label).strip().lower() for label in given]

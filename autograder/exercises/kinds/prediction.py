@@ -127,6 +127,10 @@ class Prediction(Kind):
 
         def read() -> Any:
             given = answer() if callable(answer) else answer
+            if isinstance(given, np.ndarray):
+                given = given.tolist()
+            if len(self.questions) == 1 and isinstance(given, list | tuple) and len(given) == 1:
+                given = given[0]
             if len(self.questions) == 1 and not isinstance(given, Mapping):
                 given = {self.questions[0].name: given}
             if isinstance(given, list | tuple) and len(given) == len(self.questions):

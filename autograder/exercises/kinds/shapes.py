@@ -63,6 +63,8 @@ class Shapes(Kind):
 def _coded(exercise: Exercise, returned: Any) -> dict[str, Array]:
     """What a learner returned, by name, as arrays."""
     names = exercise.returns
+    if isinstance(returned, np.ndarray):
+        returned = list(returned)
     if len(names) == 1 and not isinstance(returned, Mapping):
         returned = {names[0]: returned}
     if not isinstance(returned, Mapping):
@@ -76,6 +78,8 @@ def _coded(exercise: Exercise, returned: Any) -> dict[str, Array]:
 
 def _one(name: str, given: Any) -> Array:
     """One shape as an array."""
+    if isinstance(given, np.ndarray) and given.ndim < 2:
+        given = given.tolist()
     if isinstance(given, int | np.integer):
         given = (given,)
     whole = isinstance(given, list | tuple) and all(
