@@ -1509,15 +1509,14 @@ Batches = Callable[[], Sequence[Batch]]
 
 def _neuron_data(draw: Draw) -> Environment:
     (d,) = draw.sizes(1)
-    n = d + 5
-    sizes = [size for size in (3, 4) if n % size]  # the last batch is smaller
+    n = 8
     return {
         "X": draw.normal(n, d),
         "y": (draw.normal(n) > 0).astype(float),
         "w": draw.nonzero(d),
         "b": draw.number(0.3, 1.2),
         "shuffled": draw.rng.permutation(n),
-        "batch_size": sizes[draw.integer(0, len(sizes) - 1)],
+        "batch_size": 3 + 2 * draw.integer(0, 1),  # 3 or 5, so that the last batch is smaller
         "learning_rate": draw.uniform(0.2, 0.6),
         "strength": draw.uniform(0.1, 0.4),
     }
@@ -1653,12 +1652,6 @@ _EPOCH = Exercise(
                     ),
                     "The batches overlap: each begins one sample after the one before. By how much should `start` "
                     "grow?",
-                ),
-                "last_of_each_batch_lost": (
-                    lambda shuffled, batch_size: (
-                        lambda: [batch[: batch_size - 1] for batch in _cut(shuffled, batch_size)]
-                    ),
-                    "Each batch is one sample short. A slice ends before its second number.",
                 ),
             },
         ),
