@@ -85,6 +85,14 @@ _ONE_STEP_ONLY = (
     "A loss reaches the step before its own, and no further: what is sent back should contain all that has arrived "
     "from later steps, not the step's own output alone."
 )
+_ACCUMULATED = (
+    "What is sent back is added to what was sent before. Each round has received all that came from later steps "
+    "already and hands it on in a new form: what is sent back is replaced, and only the gradients of the weights are "
+    "added up."
+)
+_SLOPE_ON_ONE_PATH = (
+    "Only the path from the output goes through tanh here. Both paths arrive at h, and from h to z there is one way."
+)
 _FORWARDS = (
     "The loop runs forwards in time. A state acts on later steps, so the gradient comes from later steps: begin at the "
     "last one."
@@ -130,15 +138,19 @@ def _states(X: Any, h0: Any, W_xh: Any, W_hh: Any, b_h: Any, squash: Callable[[A
     return np.stack(found, axis=-2)
 
 
-def _through_time(dH_from_Y: Any, slope: Any, W_hh: Any, sent_back: str = "dz") -> Any:
-    """∂L/∂z at every step, in rows of time; ``sent_back`` names what is multiplied by W_hh on the way back."""
+def _through_time(
+    dH_from_Y: Any, slope: Any, W_hh: Any, sent_back: Callable[[int, Any, Any], Any] | None = None
+) -> Any:
+    """∂L/∂z at every step, in rows of time.
+
+    ``sent_back`` gives what is multiplied by W_hh on the way back instead of dz, from t, dh and the dz found so far.
+    """
     dZ = np.zeros_like(dH_from_Y * slope)
     arriving: Any = 0.0
     for t in reversed(range(dZ.shape[-2])):
         dh = dH_from_Y[..., t, :] + arriving
         dZ[..., t, :] = dh * slope[..., t, :]
-        own = dH_from_Y[..., t, :] * slope[..., t, :]
-        arriving = {"dz": dZ[..., t, :], "dh": dh, "own": own}[sent_back] @ W_hh
+        arriving = (sent_back(t, dh, dZ) if sent_back else dZ[..., t, :]) @ W_hh
     return dZ
 
 
@@ -643,8 +655,7 @@ _STEP_BACK = Exercise(
                 "slope_of_the_state_before": (lambda dh, h_before: dh * (1 - h_before**2), _SLOPE_OF_BEFORE),
                 "slope_on_one_path": (
                     lambda W_hy, dy, W_hh, dz_next, h: (W_hy.T @ dy) * (1 - h**2) + W_hh.T @ dz_next,
-                    "Only the path from the output goes through tanh here. Both paths arrive at h, and from h to z "
-                    "there is one way.",
+                    _SLOPE_ON_ONE_PATH,
                 ),
             },
         ),
@@ -866,12 +877,24 @@ _BACK_MISTAKES: dict[str, tuple[Formula, str]] = {
         _NOT_TRANSPOSED,
     ),
     "sent_back_dh": (
-        lambda dH_from_Y, slope, W_hh: _through_time(dH_from_Y, slope, W_hh, "dh"),
+        lambda dH_from_Y, slope, W_hh: _through_time(dH_from_Y, slope, W_hh, lambda t, dh, dZ: dh),
         _SENT_BACK_DH,
     ),
     "one_step_back_only": (
-        lambda dH_from_Y, slope, W_hh: _through_time(dH_from_Y, slope, W_hh, "own"),
+        lambda dH_from_Y, slope, W_hh: _through_time(
+            dH_from_Y, slope, W_hh, lambda t, dh, dZ: dH_from_Y[..., t, :] * slope[..., t, :]
+        ),
         _ONE_STEP_ONLY,
+    ),
+    "sent_back_accumulated": (
+        lambda dH_from_Y, slope, W_hh: _through_time(
+            dH_from_Y, slope, W_hh, lambda t, dh, dZ: dZ[..., t:, :].sum(axis=-2)
+        ),
+        _ACCUMULATED,
+    ),
+    "tanh_on_one_path": (
+        lambda dH_from_Y, slope, W_hh: _through_time(dH_from_Y * slope, np.ones_like(slope), W_hh),
+        _SLOPE_ON_ONE_PATH,
     ),
     "forwards_in_time": (lambda dH_from_Y, slope, W_hh: _forwards(dH_from_Y, slope, W_hh), _FORWARDS),
 }
@@ -1414,8 +1437,17 @@ def _loss_of_windows(X: Any, H: Any, dY: Any, k: Any, W_xh: Any, W_hh: Any, b_h:
     return total
 
 
-def _in_windows(dH_from_Y: Any, slope: Any, W_hh: Any, first: Callable[[int, int], int], sent_back: str = "dz") -> Any:
-    """∂L/∂z at every step where the loss of step t is sent back to step ``first(t, T)`` and no further."""
+def _in_windows(
+    dH_from_Y: Any,
+    slope: Any,
+    W_hh: Any,
+    first: Callable[[int, int], int],
+    sent_back: Callable[[Any, Any], Any] = lambda dh, sent: sent,
+) -> Any:
+    """∂L/∂z at every step where the loss of step t is sent back to step ``first(t, T)`` and no further.
+
+    ``sent_back`` gives what arrives at the step before, from dh and from W_hhᵀ dz, which is right.
+    """
     T = len(dH_from_Y)
     dZ = np.zeros_like(dH_from_Y)
     for t in range(1, T + 1):
@@ -1423,7 +1455,7 @@ def _in_windows(dH_from_Y: Any, slope: Any, W_hh: Any, first: Callable[[int, int
         for s in range(t, max(first(t, T), 1) - 1, -1):
             dz = dh * slope[s - 1]
             dZ[s - 1] += dz
-            dh = W_hh.T @ (dz if sent_back == "dz" else dh)
+            dh = sent_back(dh, W_hh.T @ dz)
     return dZ
 
 
@@ -1495,8 +1527,16 @@ _TRUNCATED = Exercise(
                     lambda dH_from_Y, slope, W_hh, k: _in_windows(dH_from_Y, slope, W_hh.T, lambda t, T: t - k + 1),
                     _NOT_TRANSPOSED,
                 ),
+                "sent_back_accumulated": (
+                    lambda dH_from_Y, slope, W_hh, k: _in_windows(
+                        dH_from_Y, slope, W_hh, lambda t, T: t - k + 1, lambda dh, sent: dh + sent
+                    ),
+                    _ACCUMULATED,
+                ),
                 "sent_back_dh": (
-                    lambda dH_from_Y, slope, W_hh, k: _in_windows(dH_from_Y, slope, W_hh, lambda t, T: t - k + 1, "dh"),
+                    lambda dH_from_Y, slope, W_hh, k: _in_windows(
+                        dH_from_Y, slope, W_hh, lambda t, T: t - k + 1, lambda dh, sent: W_hh.T @ dh
+                    ),
                     _SENT_BACK_DH,
                 ),
             },
