@@ -460,7 +460,7 @@ _PREDICT_UPDATES = prediction(
             "last_batch_forgotten",
             "44 full batches leave some samples over. They make a batch too, and so one more update per epoch.",
         ),
-        45.0: ("one_epoch", "That is one epoch."),
+        45.0: ("one_epoch", "That is how many one epoch makes. There are 20 of them."),
         44.0: ("one_epoch_of_full_batches", "Those are the full batches of a single epoch."),
         28760.0: (
             "one_update_per_sample",
