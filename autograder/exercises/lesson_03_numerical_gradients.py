@@ -22,6 +22,7 @@ from autograder.exercises.drawing import Array, Draw
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kinds import Derivation, Fix, Line, Question, order, prediction
 from autograder.exercises.model import Exercise, Step
+from chainrule_lib.numerical import numerical_gradient
 
 Function = Callable[[Any], Any]
 
@@ -61,6 +62,14 @@ _NEVER_RESTORED = (
 _NO_MOVE = (
     "All differences are 0: f was evaluated at the same numbers twice. The step went into an array that f never sees, "
     "such as a copy, or was never taken."
+)
+_OWN_STEP = (
+    "The step that is given is not used: this belongs to a far smaller one, such as the library takes by itself. Here "
+    "use h."
+)
+_NORMS = (
+    "The lengths of the whole arrays are compared. One small entry that is quite wrong hardly changes a length; look "
+    "at every entry."
 )
 _ABSOLUTE = (
     "This is the absolute error. Whether a difference of 0.001 is much depends on what it is a difference of: relate "
@@ -548,6 +557,7 @@ _CENTRAL_DIFFERENCE = Exercise(
                     "brackets are missing?",
                 ),
                 "brackets_missing": (lambda above, below, h: above - below / (2 * h), _PRECEDENCE),
+                "step_of_the_library": (lambda f, x: numerical_gradient(f, x), _OWN_STEP),
                 "step_of_its_own": (
                     lambda f, x: _central(f, x, 1e-5),
                     "The step that is given is not used: this is the slope with h = 1e-5. Does a default or a line of "
@@ -732,6 +742,11 @@ _COMPLEX_STEP = Exercise(
                     lambda value, f, x, h: np.abs(value - f(x)) / h,
                     "This is the length of f(x + ih) − f(x): it has no sign, and it subtracts again. Take the "
                     "imaginary part alone.",
+                ),
+                "second_point_below": (
+                    lambda f, x, h: np.imag(f(x + 1j * h) - f(x - 1j * h)) / h,
+                    "This is twice the slope: the value below the real axis is subtracted, and its imaginary part is "
+                    "the same with a minus. One value is enough.",
                 ),
                 "angle_instead": (
                     lambda value, h: np.angle(value) / h,
@@ -1154,6 +1169,11 @@ _ARRAY_GRADIENT = Exercise(
                     "A whole row is moved at a time: x[i] is a row of x, not an entry. Go through all pairs of "
                     "indices, as np.ndindex(x.shape) does.",
                 ),
+                "rows_kept_as_views": (
+                    lambda x, h: [(_moved(x, i, h), x) for i, _ in np.ndindex(x.shape)],
+                    "A whole row is moved at a time, and to one side only: x[i] is a row of x, and `old = x[i]` is no "
+                    "copy of it but a view, which moves with it. Go through all pairs of indices.",
+                ),
                 "everything_moved": (
                     lambda x, h: [(x + h, x - h) for _ in np.ndindex(x.shape)],
                     "All entries are moved at once, so every entry gets the sum of all slopes. Move one, and leave the "
@@ -1176,6 +1196,11 @@ _ARRAY_GRADIENT = Exercise(
             mistakes={
                 "divided_by_one_step": (lambda f, points, x, h: _slopes(f, points, x, h), _TWICE),
                 "forward_differences": (lambda f, x, h: _forward_slopes(f, x, h), _FORWARD),
+                "step_of_the_library": (lambda f, x: numerical_gradient(f, x), _OWN_STEP),
+                "complex_steps": (
+                    lambda f, x, h: numerical_gradient(f, x, method="complex", step=h),
+                    "These are complex steps. A central difference works for any f; take one here.",
+                ),
                 "rises_not_divided": (lambda f, points, x: _slopes(f, points, x, 1.0), _NOT_DIVIDED),
                 "sides_reversed": (lambda f, points, x, h: _slopes(f, points, x, -2 * h), _REVERSED),
                 "flattened": (
@@ -1348,6 +1373,7 @@ _RELATIVE_ERROR = Exercise(
                     "with the larger of the two it stays below 2.",
                 ),
                 "sum_of_sizes": (lambda a, b, floor: np.maximum(np.abs(a) + np.abs(b), floor), _SUM_OF_SIZES),
+                "everything_added": (lambda a, b, floor: np.abs(a) + np.abs(b) + floor, _SUM_OF_SIZES),
                 "signs_kept_in_size": (
                     lambda a, b, floor: np.maximum(np.maximum(a, b), floor),
                     "The larger number was taken, not the larger size: of −3 and −2 that is −2, and of two negative "
@@ -1388,6 +1414,12 @@ _RELATIVE_ERROR = Exercise(
                 "upside_down": (
                     lambda difference, size: size / difference,
                     "The fraction stands upside down: the difference belongs above, the size below.",
+                ),
+                "norms_compared": (
+                    lambda a, b, floor: (
+                        np.sqrt(np.sum((a - b) ** 2)) / max(np.sqrt(np.sum(a**2)), np.sqrt(np.sum(b**2)), floor)
+                    ),
+                    _NORMS,
                 ),
                 "in_per_cent": (
                     lambda difference, size: 100 * difference / size,
@@ -1669,6 +1701,7 @@ _GRADIENT_CHECK = Exercise(
                     _NEVER_RESTORED,
                 ),
                 "perturbed_a_copy": (lambda x: np.zeros(x.shape), _NO_MOVE),
+                "step_of_the_library": (lambda f, x: numerical_gradient(f, x), _OWN_STEP),
                 "sides_reversed": (lambda f, x, h: _slopes(f, _both_sides(x, h), x, -2 * h), _REVERSED),
             },
         ),
@@ -1738,8 +1771,7 @@ _GRADIENT_CHECK = Exercise(
                         np.sqrt(np.sum((gradient - numerical) ** 2))
                         / max(np.sqrt(np.sum(gradient**2)), np.sqrt(np.sum(numerical**2)), floor)
                     ),
-                    "The lengths of the whole arrays are compared. One small entry that is quite wrong hardly changes "
-                    "a length; look at every entry.",
+                    _NORMS,
                 ),
                 "all_errors": (
                     lambda errors: errors,
@@ -1749,7 +1781,7 @@ _GRADIENT_CHECK = Exercise(
         ),
         Step(
             "passed",
-            lambda worst, tolerance: np.asarray(worst <= tolerance, dtype=float),
+            lambda worst, tolerance: np.asarray(np.all(worst <= tolerance), dtype=float),
             mistakes={
                 "verdict_turned_round": (
                     lambda worst, tolerance: np.asarray(worst > tolerance, dtype=float),
