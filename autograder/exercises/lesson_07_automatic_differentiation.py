@@ -196,7 +196,7 @@ _DUAL_LINES = Exercise(
     ),
     objective="Derive the rules of dual numbers from ε² = 0",
     difficulty=1,
-    minutes=7,
+    minutes=6,
 )
 
 # --- 2: seeds ---------------------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ _SEEDS = prediction(
     ),
     objective="Say what forward mode computes for a given seed",
     difficulty=1,
-    minutes=3,
+    minutes=2,
 )
 
 # --- 3: the class of dual numbers -------------------------------------------------------------------------------------
@@ -327,6 +327,18 @@ def _dual_function(method: str, value: Arithmetic, tangent: Arithmetic) -> type:
         return type(self)(value(self.value, *others), tangent(self.value, self.tangent, *others))
 
     return type(method, (), {method: function})
+
+
+def _method(name: str, operator: Callable[..., Any]) -> type:
+    """A class with one method."""
+    return type(name, (), {name: operator})
+
+
+# Reflected operators as they are mostly written: with the other operators, on whose mistakes they then rest.
+_REFLECTED_SUM = _method("__radd__", lambda self, other: self + other)
+_REFLECTED_DIFFERENCE = _method("__rsub__", lambda self, other: self.lift(other) - self)
+_REFLECTED_PRODUCT = _method("__rmul__", lambda self, other: self * other)
+_REFLECTED_QUOTIENT = _method("__rtruediv__", lambda self, other: self.lift(other) / self)
 
 
 def _add(a: float, b: float) -> float:
@@ -384,7 +396,7 @@ _DUAL_CLASS = Exercise(
         "exp",
     ),
     draw=_dual_numbers,
-    kind=Class(given=_DualParts, made="Dual(value, tangent)"),
+    kind=Class(base=_DualParts, made="Dual(value, tangent)"),
     steps=(
         Method(
             "numbers",
@@ -422,7 +434,7 @@ _DUAL_CLASS = Exercise(
         ),
         Method(
             "radd",
-            _dual("__radd__", _add, lambda a, da, b, db: da + db, reflected=True),
+            _REFLECTED_SUM,
             share=0.5,
             probe=lambda Dual, a, da, c: _parts(c + Dual(a, da)),
             shown="3 + x",
@@ -450,7 +462,7 @@ _DUAL_CLASS = Exercise(
         ),
         Method(
             "rsub",
-            _dual("__rsub__", _subtract, lambda a, da, b, db: da - db, reflected=True),
+            _REFLECTED_DIFFERENCE,
             probe=lambda Dual, a, da, c: _parts(c - Dual(a, da)),
             shown="3 - x",
             mistakes={
@@ -521,7 +533,7 @@ _DUAL_CLASS = Exercise(
         ),
         Method(
             "rmul",
-            _dual("__rmul__", _multiply, lambda a, da, b, db: da * b + a * db, reflected=True),
+            _REFLECTED_PRODUCT,
             probe=lambda Dual, a, da, c: _parts(c * Dual(a, da)),
             shown="3 * x",
             mistakes={
@@ -568,7 +580,7 @@ _DUAL_CLASS = Exercise(
         ),
         Method(
             "rdiv",
-            _dual("__rtruediv__", _divide, lambda a, da, b, db: (da - a / b * db) / b, reflected=True),
+            _REFLECTED_QUOTIENT,
             probe=lambda Dual, a, da, c: _parts(c / Dual(a, da)),
             shown="3 / x",
             mistakes={
@@ -669,7 +681,7 @@ _DUAL_CLASS = Exercise(
     ),
     objective="Build forward mode as a class of dual numbers",
     difficulty=2,
-    minutes=12,
+    minutes=10,
 )
 
 # --- 4: what the two modes cost ---------------------------------------------------------------------------------------
@@ -743,7 +755,7 @@ _PASSES = prediction(
     ),
     objective="Choose the mode by the numbers of inputs and outputs",
     difficulty=2,
-    minutes=3,
+    minutes=2,
 )
 
 # --- 5: the lines of a backward pass ----------------------------------------------------------------------------------
@@ -849,7 +861,7 @@ _BACKWARD_ORDER = order(
     ),
     objective="Order a backward pass so that every gradient is complete before it is sent on",
     difficulty=2,
-    minutes=5,
+    minutes=4,
 )
 
 # --- 6: the backward pass over any graph ------------------------------------------------------------------------------
@@ -1053,7 +1065,7 @@ _REVERSE_SWEEP = Exercise(
     ),
     objective="Write the backward pass for any computation graph",
     difficulty=3,
-    minutes=10,
+    minutes=9,
 )
 
 # --- 7: an entry for the table: the matrix product --------------------------------------------------------------------
@@ -1130,7 +1142,7 @@ _MATMUL_RULE = Exercise(
     ),
     objective="Derive a rule for the table of derivatives",
     difficulty=2,
-    minutes=5,
+    minutes=4,
 )
 
 # --- 8: the way back from broadcasting --------------------------------------------------------------------------------
@@ -1248,7 +1260,7 @@ _UNBROADCAST = Exercise(
     ),
     objective="Sum a gradient back to the shape of a broadcast operand",
     difficulty=2,
-    minutes=7,
+    minutes=6,
 )
 
 # --- 9: a backward pass to repair -------------------------------------------------------------------------------------
@@ -1339,7 +1351,7 @@ _FIX_BACKWARD = Exercise(
             lambda dZ: np.sum(dZ, axis=1, keepdims=True),
             mistakes={
                 "db_summed_to_a_number": (
-                    lambda dZ: np.full((len(dZ), 1), np.sum(dZ)),
+                    lambda dZ: np.sum(dZ),
                     "Everything was added up into one number. b has an entry for each row, and only the copies within "
                     "that row belong to it.",
                 ),
@@ -1365,14 +1377,20 @@ _FIX_BACKWARD = Exercise(
     ),
     objective="Find lost and wrongly added paths in a backward pass",
     difficulty=2,
-    minutes=6,
+    minutes=5,
 )
 
 # --- 10: the core of a library ----------------------------------------------------------------------------------------
 
 
 class _Node:
-    """What every value has: a value, a gradient, and the operands it came from with the local derivatives."""
+    """What every value has: a value, a gradient, and the operands it came from with the local derivatives.
+
+    Differences, negatives and quotients are mostly made of sums, products and powers, and some people give them slopes
+    of their own; the same mistake in a product gives other values then. ``apart`` says which of the two is tried.
+    """
+
+    apart = False
 
     def __init__(self, value: float, sources: Any = ()) -> None:
         self.value = value
@@ -1405,6 +1423,17 @@ def _node_function(method: str, value: Arithmetic, slope: Arithmetic) -> type:
         return type(self)(y, [(self, slope(self.value, y, *others))])
 
     return type(method, (), {method: function})
+
+
+def _either(method: str, composed: Callable[..., Any], rule: type) -> type:
+    """A class with an operator that is made of others, or has its own rule where operators are ``apart``."""
+    own = getattr(rule, method)
+    return _method(method, lambda self, *others: (own if self.apart else composed)(self, *others))
+
+
+def _apart(part: type) -> type:
+    """The same part, of a class whose operators have rules of their own."""
+    return type(part.__name__, (part,), {"apart": True})
 
 
 def _one(a: float, b: float) -> float:
@@ -1563,7 +1592,7 @@ _VALUE_CLASS = Exercise(
         "diamonds",
     ),
     draw=_numbers_for_values,
-    kind=Class(given=_Node, made="Value(value)"),
+    kind=Class(base=_Node, made="Value(value)"),
     steps=(
         Method(
             "numbers",
@@ -1596,7 +1625,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "radd",
-            _node("__radd__", _add, _one, _one, reflected=True),
+            _REFLECTED_SUM,
             share=0.5,
             probe=_with_number(lambda x, c: c + x),
             shown="3 + x",
@@ -1604,7 +1633,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "sub",
-            _node("__sub__", _subtract, _one, _minus_one),
+            _either("__sub__", lambda x, y: x + -x.lift(y), _node("__sub__", _subtract, _one, _minus_one)),
             probe=_pair(lambda x, y: x - y),
             shown="x - y",
             mistakes={
@@ -1620,7 +1649,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "rsub",
-            _node("__rsub__", _subtract, _one, _minus_one, reflected=True),
+            _REFLECTED_DIFFERENCE,
             share=0.5,
             probe=_with_number(lambda x, c: c - x),
             shown="3 - x",
@@ -1638,7 +1667,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "neg",
-            _node_function("__neg__", lambda a: -a, lambda a, y: -1.0),
+            _either("__neg__", lambda x: x * -1.0, _node_function("__neg__", lambda a: -a, lambda a, y: -1.0)),
             share=0.5,
             probe=_single(lambda x: -x),
             shown="-x",
@@ -1661,8 +1690,16 @@ _VALUE_CLASS = Exercise(
                     _node("__mul__", _multiply, _first, _second),
                     "Each factor got its own value as its slope. The slope of x * y along x is the other factor.",
                 ),
+                "product_alone_sends_own_values": (
+                    _apart(_node("__mul__", _multiply, _first, _second)),
+                    "Each factor got its own value as its slope. The slope of x * y along x is the other factor.",
+                ),
                 "product_sends_to_x_only": (
                     _node("__mul__", _multiply, _second, None),
+                    "The second factor gets no gradient. A product depends on both.",
+                ),
+                "product_alone_sends_to_x_only": (
+                    _apart(_node("__mul__", _multiply, _second, None)),
                     "The second factor gets no gradient. A product depends on both.",
                 ),
                 "product_sends_to_y_only": (
@@ -1673,11 +1710,15 @@ _VALUE_CLASS = Exercise(
                     _node("__mul__", _multiply, _one, _one),
                     "That is the way back from a sum. The slope of a product along one factor is the other.",
                 ),
+                "product_alone_sends_ones": (
+                    _apart(_node("__mul__", _multiply, _one, _one)),
+                    "That is the way back from a sum. The slope of a product along one factor is the other.",
+                ),
             },
         ),
         Method(
             "rmul",
-            _node("__rmul__", _multiply, _second, _first, reflected=True),
+            _REFLECTED_PRODUCT,
             share=0.5,
             probe=_with_number(lambda x, c: c * x),
             shown="3 * x",
@@ -1685,7 +1726,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "div",
-            _node("__truediv__", _divide, _above, _below),
+            _either("__truediv__", lambda x, y: x * x.lift(y) ** -1, _node("__truediv__", _divide, _above, _below)),
             share=1.5,
             probe=_pair(lambda x, y: x / y),
             shown="x / y",
@@ -1714,7 +1755,7 @@ _VALUE_CLASS = Exercise(
         ),
         Method(
             "rdiv",
-            _node("__rtruediv__", _divide, _above, _below, reflected=True),
+            _REFLECTED_QUOTIENT,
             share=0.5,
             probe=_with_number(lambda x, c: c / x),
             shown="3 / x",
@@ -1814,6 +1855,12 @@ _VALUE_CLASS = Exercise(
                     "gradient, "
                     "which has come from further up.",
                 ),
+                "single_backward_without_upstream": (
+                    _apart(_backward(upstream=False)),
+                    "Every value sent only the local derivative to its operands. Multiply it by the value's own "
+                    "gradient, "
+                    "which has come from further up.",
+                ),
             },
         ),
         Method(
@@ -1863,6 +1910,12 @@ _VALUE_CLASS = Exercise(
                     "Turn "
                     "the order round.",
                 ),
+                "single_nodes_inputs_first": (
+                    _apart(_visits(lambda operands, end: _finished(operands, end))),
+                    "The values were taken from the inputs to the output, so that gradients came only one step far. "
+                    "Turn "
+                    "the order round.",
+                ),
             },
         ),
     ),
@@ -1879,7 +1932,7 @@ _VALUE_CLASS = Exercise(
     ),
     objective="Write the core of an automatic differentiation library",
     difficulty=3,
-    minutes=15,
+    minutes=13,
 )
 
 EXERCISES = [

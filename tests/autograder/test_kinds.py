@@ -283,6 +283,7 @@ def test_feedback_is_html_and_text_without_the_right_answer_to_a_question(exerci
         lambda x, u: sp.Matrix([2 * x, sp.cos(u), sp.Symbol("du_dx") * sp.Symbol("dy_du")]),
         lambda x, u: sp.Tuple(2 * x, sp.cos(u), 2 * x * sp.cos(u)),
         lambda x, u: np.array([2 * x, sp.cos(u), 2 * x * sp.cos(u)], dtype=object),
+        lambda x, u: ("2*x", 1 / sp.sec(u), 2 * x * sp.tan(u) / (sp.sec(u) * sp.tan(u))),
         lambda x, u: ("x³/x²·2 − ½·0", "cos(u)", "2*x*cos(u)"),
         lambda x, u: ("2*exp(log(x))", sp.sin(sp.pi / 2 - u), "2*x^1*cos(u)"),
         lambda *symbols: (sp.Symbol("x", positive=True) * 2, "sin(u + pi/2)", 2 * symbols[0] * sp.cos(symbols[1])),

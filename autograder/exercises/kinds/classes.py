@@ -67,11 +67,11 @@ class Class(Kind):
 
     Parameters
     ----------
-    given : a class with methods that learners are given and the steps do not hold
+    base : a class with methods that learners are given and the steps do not hold
     made : how an object is made, for the signature, such as ``"Dual(value, tangent)"``
     """
 
-    given: type = Missing
+    base: type = Missing
     made: str = ""
     name = "class"
 
@@ -83,7 +83,7 @@ class Class(Kind):
     def make(self, exercise: Exercise, formulas: Mapping[str, Formula]) -> Callable[..., Any]:
         """The class made of the right parts and these."""
         parts = [formulas.get(step.name, step.formula) for step in reversed(exercise.steps)]
-        bases = [part for part in dict.fromkeys([*parts, self.given]) if part is not Missing]
+        bases = [part for part in dict.fromkeys([*parts, self.base]) if part is not Missing]
         return type(exercise.function, tuple(bases), {})  # type: ignore[arg-type]
 
     def compute(

@@ -35,12 +35,20 @@ _OPERATIONS: dict[type, Callable[..., Any]] = {
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    "sec": lambda x: 1 / np.cos(x),
+    "csc": lambda x: 1 / np.sin(x),
+    "cot": lambda x: 1 / np.tan(x),
+    "sech": lambda x: 1 / np.cosh(x),
+    "csch": lambda x: 1 / np.sinh(x),
+    "coth": lambda x: 1 / np.tanh(x),
     "ln": np.log,
     "Abs": np.abs,
     "abs": np.abs,
     "sign": lambda x: np.where(x == 0, 0, x / np.where(x == 0, 1, np.abs(x))),
     **dict.fromkeys(("sigma", "sigmoid", "σ"), lambda x: 1 / (1 + np.exp(-x))),
 }
+"""What SymPy prints, and the sigmoid."""
 
 _CONSTANTS = {"pi": np.pi, "π": np.pi, "E": np.e, "e": np.e}
 
