@@ -4,12 +4,13 @@
 #   make course ARGS="--no-browser --port 8890"   the same, with arguments for `chainrule start`
 #   make test ARGS="tests/chainrule_lib -x"       run the tests, or some of them
 #   make lint                                     style, types, and released lessons against their sources
+#   make selftest ARGS=05_backpropagation         try the exercises with all mistakes, their pairs, and mutants
 #   make grade-demo                               release, grade and return a lesson for twelve made-up students
 #   make clean                                    remove .venv and what tools have cached
 #
 # PYTHON=/path/to/python chooses the interpreter that .venv is made from.
 
-.PHONY: course test lint grade-demo clean
+.PHONY: course test lint selftest grade-demo clean
 .DEFAULT_GOAL := course
 
 environment = @PYTHON='$(PYTHON)' sh .make/environment.sh
@@ -25,6 +26,10 @@ test:
 lint:
 	$(environment) dev
 	@sh .make/lint.sh
+
+selftest:
+	$(environment) course
+	@.venv/bin/chainrule selftest $(ARGS)
 
 grade-demo:
 	$(environment) course

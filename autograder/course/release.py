@@ -20,6 +20,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from autograder.course.build import build
 from autograder.course.folders import course_folder, notebook_path, write_atomically
 from autograder.errors import CourseError
+from autograder.exercises import exercises
 
 __all__ = ["release"]
 
@@ -87,13 +88,18 @@ def _config(course: Path) -> Config:
 
 
 def _generate(course: Path, lessons: Iterable[str], record: bool = True) -> dict[str, str]:
-    """The released notebook of each lesson; with ``record``, nbgrader enters them into the gradebook."""
+    """The released notebook of each lesson.
+
+    With ``record``, nbgrader enters those with exercises into the gradebook; the glossary, which has none, is no
+    assignment.
+    """
     config = _config(course)
-    config.GenerateAssignment.no_database = not record
-    config.SaveCells.enabled = record
+    graded = {exercise.lesson for exercise in exercises()}
     with TemporaryDirectory() as scratch:
         config.CourseDirectory.release_directory = scratch
         for lesson in lessons:
+            config.GenerateAssignment.no_database = not (record and lesson in graded)
+            config.SaveCells.enabled = record and lesson in graded
             config.CourseDirectory.assignment_id = lesson
             converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
             outcome = capture_log(converter)

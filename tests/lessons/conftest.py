@@ -15,8 +15,12 @@ from nbformat import NotebookNode
 
 from autograder.course.build import build, source_notebook
 from autograder.course.folders import lesson_sources
+from autograder.exercises import exercises
 
 SOURCES = lesson_sources(None, None)
+LESSONS = [lesson for lesson in SOURCES if lesson in {exercise.lesson for exercise in exercises()}]
+"""Every lesson; the glossary, which has no exercises, is none."""
+
 CELL_TIMEOUT = 120
 
 
@@ -37,7 +41,7 @@ def executed(path: Path, folder: Path) -> NotebookNode:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a lesson is made for each; with several processes, all of one lesson run in the same."""
     if "lesson" in metafunc.fixturenames:
-        named = [pytest.param(lesson, marks=pytest.mark.xdist_group(lesson), id=lesson) for lesson in SOURCES]
+        named = [pytest.param(lesson, marks=pytest.mark.xdist_group(lesson), id=lesson) for lesson in LESSONS]
         metafunc.parametrize("lesson", named)
 
 
