@@ -21,14 +21,22 @@ _PREFIX = "lesson_"
 
 
 @cache
+def _modules() -> list[str]:
+    """The names of the lessons' modules, lessons in order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith(_PREFIX))
+
+
+@cache
+def _lesson(module: str) -> dict[str, Exercise]:
+    """The exercises of one module by id, in its order."""
+    lesson = module.removeprefix(_PREFIX)
+    return {each.id: replace(each, lesson=lesson) for each in import_module(f"{__name__}.{module}").EXERCISES}
+
+
+@cache
 def _catalogue() -> dict[str, Exercise]:
     """Every exercise by id, lessons in order and each lesson's exercises in the order of its module."""
-    modules = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith(_PREFIX))
-    return {
-        exercise.id: replace(exercise, lesson=name.removeprefix(_PREFIX))
-        for name in modules
-        for exercise in import_module(f"{__name__}.{name}").EXERCISES
-    }
+    return {id: exercise for module in _modules() for id, exercise in _lesson(module).items()}
 
 
 def exercises() -> list[Exercise]:
@@ -44,6 +52,10 @@ def find(id: str) -> Exercise:
     CourseError
         There is none; the message names the closest ones.
     """
+    for module in _modules():
+        # A check needs its own lesson only, and the others need not be imported for it.
+        if module.startswith(f"{_PREFIX}{str(id).partition('.')[0]}_") and id in _lesson(module):
+            return _lesson(module)[id]
     catalogue = _catalogue()
     if id not in catalogue:
         close = difflib.get_close_matches(str(id), catalogue, n=3) or list(catalogue)[:3]

@@ -74,15 +74,20 @@ def square_slope(x):
 def tiny_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The two files, the module where the package looks for its lessons."""
     package = import_module("autograder.exercises")
+
+    def forget() -> None:
+        package._modules.cache_clear()
+        package._catalogue.cache_clear()
+
     (tmp_path / "exercises").mkdir()
     (tmp_path / "exercises" / f"lesson_{LESSON}.py").write_text(EXERCISES)
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / f"{LESSON}.md").write_text(SOURCE)
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "exercises")])
-    package._catalogue.cache_clear()
+    forget()
     yield tmp_path / "solutions"
     monkeypatch.undo()
-    package._catalogue.cache_clear()
+    forget()
     sys.modules.pop(f"autograder.exercises.lesson_{LESSON}", None)
 
 
