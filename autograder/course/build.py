@@ -122,16 +122,21 @@ def _exercise_cells(exercise: Exercise, cell: nbformat.NotebookNode, where: str)
     answer.metadata.nbgrader = _nbgrader(name, solution=True)
     if given := exercise.kind.given(exercise):
         answer.metadata.chainrule = {"given": given}
-    unit = "point" if exercise.points == 1 else "points"
     option = "" if follow_through else ", follow_through=False"
     check = new_code_cell(
-        f'# Exercise {exercise.id}: {exercise.points:g} {unit}\ncheck("{exercise.id}", {exercise.function}{option})',
+        f"# Exercise {exercise.id}: {_counted(exercise.points, 'point')}, about "
+        f"{_counted(exercise.minutes, 'minute')}, difficulty {exercise.difficulty} of 3\n"
+        f'check("{exercise.id}", {exercise.function}{option})',
         id=check_id(exercise.id),
         metadata={"nbgrader": _nbgrader(check_id(exercise.id), grade=True, locked=True, points=exercise.points)},
     )
     hints = _fixed_markdown(_hint_ladder(exercise), f"{name}-hints")
     asked = [_fixed_markdown(exercise.question, f"{name}-question")] if exercise.question else []
     return [*asked, answer, check, hints]
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:g} {noun}{'s' * (number != 1)}"
 
 
 def _fixed_markdown(text: str, id: str) -> nbformat.NotebookNode:
