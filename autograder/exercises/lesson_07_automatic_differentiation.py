@@ -1481,13 +1481,20 @@ def _receive(total: Callable[[float, float], float]) -> type:
     return type("receive", (), {"receive": receive})
 
 
+def _made_of(node: Any, found: list[Any]) -> list[Any]:
+    """A node and all it was computed from, each once and the node itself first."""
+    if not any(node is other for other in found):
+        found.append(node)
+        for operand, _ in node.sources:
+            _made_of(operand, found)
+    return found
+
+
 def _visits(in_order: Callable[[Operands, int], Sequence[int]]) -> type:
     """A class that tells which nodes a backward pass visits, in order: by a rule for numbered nodes."""
 
     def visits(self: Any) -> list[Any]:
-        nodes: list[Any] = [self]
-        for node in nodes:  # grows on the way
-            nodes += [operand for operand, _ in node.sources if not any(operand is known for known in nodes)]
+        nodes = _made_of(self, [])
         number = {id(node): i for i, node in enumerate(nodes)}
         operands = [[number[id(operand)] for operand, _ in node.sources] for node in nodes]
         return [nodes[i] for i in in_order(operands, 0)]
@@ -1694,6 +1701,10 @@ _VALUE_CLASS = Exercise(
                     _apart(_node("__mul__", _multiply, _first, _second)),
                     "Each factor got its own value as its slope. The slope of x * y along x is the other factor.",
                 ),
+                "product_sends_one_slope_twice": (
+                    _node("__mul__", _multiply, _first, _first),
+                    "Both factors got the value of the first. The slope along the first is the value of the second.",
+                ),
                 "product_sends_to_x_only": (
                     _node("__mul__", _multiply, _second, None),
                     "The second factor gets no gradient. A product depends on both.",
@@ -1839,7 +1850,6 @@ _VALUE_CLASS = Exercise(
             probe=_chain,
             shown="backward()",
             mistakes={
-                "backward_missing": (Missing, "Your class has no method `backward`."),
                 "backward_without_seed": (
                     _backward(seed=lambda node: 0.0),
                     "All gradients stay 0, because the first is 0: before anything is sent back, the output's own "
