@@ -1267,8 +1267,8 @@ _UNBROADCAST = Exercise(
 
 _FIX_CODE = '''
 def layer_gradients(G, X, w, b):
-    """Gradients of the sum of G * Z * Z, with Z = X * w + b. G and X (n, d), w (d,), b (n, 1); returns dX, dw, db."""
-    Z = X * w + b
+    """Gradients of the sum of G * Z * Z, with Z = X * w + b[:, None]. X (n, d), w (d,), b (n,); returns dX, dw, db."""
+    Z = X * w + b[:, None]
     dZ = G * Z  # Z is the first factor of Z * Z
     dZ = G * Z  # and Z is the second factor
     dX = dZ * w
@@ -1280,7 +1280,7 @@ def layer_gradients(G, X, w, b):
 
 def _layer(draw: Draw) -> Environment:
     n, d = draw.sizes(2)
-    return {"G": draw.nonzero(n, d), "X": draw.normal(n, d), "w": draw.nonzero(d), "b": draw.nonzero(n, 1)}
+    return {"G": draw.nonzero(n, d), "X": draw.normal(n, d), "w": draw.nonzero(d), "b": draw.nonzero(n)}
 
 
 _FIX_BACKWARD = Exercise(
@@ -1291,13 +1291,13 @@ _FIX_BACKWARD = Exercise(
     inputs=("G", "X", "w", "b"),
     returns=("dX", "dw", "db"),
     draw=_layer,
-    loss=lambda G, X, w, b: np.sum(G * (X * w + b) ** 2),
+    loss=lambda G, X, w, b: np.sum(G * (X * w + b[:, None]) ** 2),
     amplify=("G",),
     kind=Fix(planted=("square_overwritten", "dw_not_summed", "db_summed_to_a_number"), code=_FIX_CODE),
     steps=(
         Step(
             "Z",
-            lambda X, w, b: X * w + b,
+            lambda X, w, b: X * w + b[:, None],
             share=0.2,
             mistakes={"bias_left_out": (lambda X, w: X * w, "The forward pass adds b, and Z is needed as it was.")},
         ),
@@ -1348,7 +1348,7 @@ _FIX_BACKWARD = Exercise(
         ),
         Step(
             "db",
-            lambda dZ: np.sum(dZ, axis=1, keepdims=True),
+            lambda dZ: np.sum(dZ, axis=1),
             mistakes={
                 "db_summed_to_a_number": (
                     lambda dZ: np.sum(dZ),
@@ -1356,12 +1356,12 @@ _FIX_BACKWARD = Exercise(
                     "that row belong to it.",
                 ),
                 "db_averaged": (
-                    lambda dZ: np.mean(dZ, axis=1, keepdims=True),
+                    lambda dZ: np.mean(dZ, axis=1),
                     "The columns were averaged. The gradients of copies add up.",
                 ),
                 "db_not_summed": (
                     lambda dZ: dZ,
-                    "db has a column per entry of w, and b has only one: sum over the axis along which b was repeated.",
+                    "db has a column per entry of w, and b has none: sum over the axis along which b was repeated.",
                 ),
             },
         ),
@@ -1372,8 +1372,7 @@ _FIX_BACKWARD = Exercise(
         "Over several paths gradients add up: the two uses of Z in Z * Z, the copies of w in all rows, the copies of "
         "b in "
         "all columns.",
-        "The second line for dZ has to add to the first. `dw` is summed over axis 0; `db` over axis 1, with "
-        "`keepdims=True`.",
+        "The second line for dZ has to add to the first. `dw` is summed over axis 0; `db` over axis 1.",
     ),
     objective="Find lost and wrongly added paths in a backward pass",
     difficulty=2,

@@ -266,8 +266,8 @@ def unbroadcast_at_once(g, shape):
 
 
 def layer_with_einsum(G, X, w, b):
-    D = 2 * G * (X * w + b)
-    return np.einsum("nd,d->nd", D, w), np.einsum("nd,nd->d", D, X), np.einsum("nd->n", D)[:, None]
+    D = 2 * G * (X * w + b[:, None])
+    return np.einsum("nd,d->nd", D, w), np.einsum("nd,nd->d", D, X), np.einsum("nd->n", D)
 
 
 def layer_with_loops(G, X, w, b):
@@ -275,7 +275,7 @@ def layer_with_loops(G, X, w, b):
     dX, dw, db = np.zeros((n, d)), [0.0] * d, [[0.0] for _ in range(n)]
     for i in range(n):
         for j in range(d):
-            dZ = 2 * G[i, j] * (X[i, j] * w[j] + b[i, 0])
+            dZ = 2 * G[i, j] * (X[i, j] * w[j] + b[i])
             dX[i, j] = dZ * w[j]
             dw[j] += dZ * X[i, j]
             db[i][0] += dZ
@@ -283,7 +283,7 @@ def layer_with_loops(G, X, w, b):
 
 
 def layer_with_products(G, X, w, b):
-    Z = X * w + b
+    Z = X * w + b[:, None]
     D = G * Z + Z * G
     n, d = X.shape
     return {"dw": np.ones(n) @ (D * X), "db": D @ np.ones((d, 1)), "dX": D @ np.diag(w)}

@@ -209,8 +209,8 @@ def a_broadcast_bias_collects_from_all_rows() -> None:
 
 def the_loss_of_the_repair() -> None:
     random = rng()
-    G, X, w, b = (random.normal(size=shape) for shape in ((4, 3), (4, 3), (3,), (4, 1)))
-    Z = [[X[i, j] * w[j] + b[i, 0] for j in range(3)] for i in range(4)]
+    G, X, w, b = (random.normal(size=shape) for shape in ((4, 3), (4, 3), (3,), (4,)))
+    Z = [[X[i, j] * w[j] + b[i] for j in range(3)] for i in range(4)]
     exercise = find("07.fix_backward")
     assert exercise.loss is not None
     assert exercise.loss(G, X, w, b) == pytest.approx(sum(G[i, j] * Z[i][j] ** 2 for i in range(4) for j in range(3)))
