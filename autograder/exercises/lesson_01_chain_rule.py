@@ -101,6 +101,7 @@ _POWER_OF_LINE = Exercise(
     draw=lambda draw: {"x": draw.uniform(1.8, 2.25)},
     loss=lambda x: (5 - 2 * x) ** 3,
     wrt={"dy_dx": "x"},
+    amplify=("x",),  # a difference of high order is exact for a cubic, but for its round-off
     steps=_two_links(
         shares=(0.05, 1.0, 0.05),
         f=lambda u: u**3,
@@ -820,11 +821,11 @@ _TEN_SIGMOIDS = prediction(
         ),
         "b": (
             "slopes_not_multiplied",
-            "That is the size of a single one of the ten slopes, or of their mean. One after the other they multiply.",
+            "A single slope of σ is ¼ at the most. There are ten of them, and one after the other they multiply.",
         ),
         "c": (
             "slopes_of_one_half",
-            "A thousandth is ten times one half. The slope of σ is ¼ at the most, at 0, not ½.",
+            "A thousandth is what ten factors of ½ give. How large can the slope of σ be at the most?",
         ),
         "e": (
             "vanished_entirely",
@@ -855,7 +856,10 @@ _NEURON_LINES = Exercise(
             "dL_da",
             lambda a, y: a - y,
             mistakes={
-                "error_turned_round": (lambda a, y: y - a, "The inner derivative of a − y with respect to a is 1."),
+                "error_turned_round": (
+                    lambda a, y: y - a,
+                    "The sign is turned round. Where a is above y, the loss grows with a: which is subtracted?",
+                ),
                 "half_lost": (lambda a, y: 2 * (a - y), "The ½ of the loss cancels the 2 that comes down."),
                 "half_kept": (lambda a, y: (a - y) / 2, "The 2 from the square comes down and cancels the ½."),
                 "loss_itself": (lambda a, y: (a - y) ** 2 / 2, "This is the loss, not yet its derivative."),
@@ -876,7 +880,7 @@ _NEURON_LINES = Exercise(
             mistakes={
                 "constant_one": (
                     lambda x: x / x,
-                    "z = wx + b: when w moves by 1, z moves by x. One is the slope with b.",
+                    "One is the slope of z = wx + b with respect to b. When w moves by 1, by how much does z move?",
                 ),
                 "half_a_square": (lambda x: x**2 / 2, "Here w is the variable and x a constant: do not integrate."),
             },

@@ -1073,8 +1073,8 @@ _SOFTMAX = Exercise(
         ),
     ),
     hints=(
-        "Test p first, then J. What do the entries of p add up to? What does each row of J add up to, if probabilities "
-        "can only be passed on from one to another?",
+        "Test p first, then J. What do the entries of p add up to? What does each row of J add up to, if p stays "
+        "as it is when all entries of z grow equally?",
         "p_i = e^(z_i) / Σ e^(z_k). Its Jacobian is p_i (1 − p_i) on the diagonal and −p_i p_j elsewhere: "
         "diag(p) − p pᵀ.",
         "`p = e / np.sum(e)` and `J = np.diag(p) - np.outer(p, p)`.",
@@ -1145,7 +1145,7 @@ _COST = prediction(
                 ),
                 120_000: (
                     "entries_only",
-                    "200 · 300 + 300 · 200 or the like counts entries. Each entry of J₂ J₁ is a sum of 300 products.",
+                    "That many entries J₁ has. Count multiplications: each entry of J₂ J₁ is a sum of 300 products.",
                 ),
             },
         ),

@@ -523,12 +523,13 @@ _SQUARED_ERROR_GRADIENT = Exercise(
 
 
 def _wide_logits(draw: Draw) -> Environment:
-    """Logits with targets: two entries are huge, one certain and right, one certain and wrong."""
+    """Logits with targets: two entries are huge, one certain and right; the other is certain and wrong in every second
+    case. In the others all losses are small, so that a small error shows too."""
     n, c = draw.sizes(2)
     Z = 2 * draw.nonzero(n, c)
     Y = (draw.normal(n, c) > 0).astype(float)
     Z[0, 0], Y[0, 0] = draw.uniform(750, 900), 1.0
-    Z[-1, -1], Y[-1, -1] = -draw.uniform(750, 900), 1.0
+    Z[-1, -1], Y[-1, -1] = -draw.uniform(750, 900), float(draw.number(1, 2) > 0)
     return {"Z": Z, "Y": Y}
 
 
@@ -793,14 +794,18 @@ _SIGMOID_LINES = Exercise(
     function="sigmoid_lines",
     inputs=("z", "u", "a"),
     returns=("du_dz", "da_du", "da_dz", "with_a"),
-    draw=lambda draw: {"z": draw.nonzero(12), "u": 1 + draw.uniform(0.2, 2.0, 12), "a": draw.uniform(0.1, 0.9, 12)},
-    kind=Derivation(uses={"du_dz": ("z",), "da_du": ("u",), "with_a": ("a",)}),
+    # u is what it is, so that −e^(−z) may be written 1 − u; a is free, so that the last line has to be written with it.
+    draw=lambda draw: (lambda z: {"z": z, "u": 1 + np.exp(-z), "a": draw.uniform(0.1, 0.9, 12)})(draw.nonzero(12)),
+    kind=Derivation(uses={"du_dz": ("z",), "da_du": ("u",), "da_dz": ("z", "u"), "with_a": ("a",)}),
     steps=(
         Step(
             "du_dz",
             lambda z: -exp(-z),
             mistakes={
-                "inner_sign_lost": (lambda z: exp(-z), "The inner derivative of e^(−z) is −1."),
+                "inner_sign_lost": (
+                    lambda z: exp(-z),
+                    "When z grows, e^(−z) falls, and u with it. What sign has this slope?",
+                ),
                 "power_rule": (
                     lambda z: -z * exp(-z - 1),
                     "That is the rule for a variable base. e^(−z) is an exponential.",

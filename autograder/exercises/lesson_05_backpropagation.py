@@ -936,7 +936,7 @@ _CROSS_ENTROPY = Exercise(
     ),
     objective="See why σ and cross-entropy belong together",
     difficulty=3,
-    minutes=10,
+    minutes=5,
 )
 
 _WEIGHT_DECAY = Exercise(
@@ -1059,8 +1059,9 @@ _ORDER_BACKWARD = order(
     title="The backward pass, line by line",
     points=2,
     function="backward_order",
-    question="These are the lines of the backward pass for one sample, and the updates after it. Put them in an order "
-    "that computes; the forward pass has been done. Some lines are wrong and stay out.",
+    question="These are the lines of the backward pass for one sample, and after it the updates: each takes a step "
+    "against a gradient, `rate` times as long as it is. Put them in an order that computes; the forward pass has been "
+    "done. Some lines are wrong and stay out.",
     lines=(
         Line(
             "dz2",

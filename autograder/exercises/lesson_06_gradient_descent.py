@@ -1673,7 +1673,7 @@ _EPOCH = Exercise(
                 "mean_twice": (lambda X, y: _data_gradient(X, y, lambda batch: len(batch) ** 2), _MEAN_TWICE),
                 "multiplied_by_the_slope": (
                     lambda X, y: _with_slope(X, y),
-                    "σ′ is in there. With the cross-entropy it cancels: lesson 05, exercise 7.",
+                    "σ′ is in there. With the cross-entropy it cancels: lesson 05, exercise 11.",
                 ),
                 "output_without_sigmoid": (
                     lambda X, y: _without_sigmoid(X, y),

@@ -475,7 +475,7 @@ _TWO_PATHS = Exercise(
             mistakes={
                 "output_path_without_weight": (
                     lambda dy: dy,
-                    "y = w_hy·h + b_y: how much y moves with h depends on the weight.",
+                    "y = w_hy·h + b_y: when h moves by 1, y does not move by 1. By how much does it?",
                 ),
                 "output_path_times_state": (
                     lambda dy, h: dy * h,
@@ -490,7 +490,7 @@ _TWO_PATHS = Exercise(
             mistakes={
                 "next_path_without_weight": (
                     lambda dz_next: dz_next,
-                    "The next z contains w_hh·h, so it moves w_hh times as much as h does.",
+                    "The next z contains w_hh·h: when h moves by 1, it does not move by 1. By how much does it?",
                 ),
                 "next_path_with_slope": (
                     lambda dz_next, w_hh, dh_dz: dz_next * w_hh * dh_dz,
@@ -533,7 +533,7 @@ _TWO_PATHS = Exercise(
                 ),
                 "divided_by_slope": (
                     lambda dh, dh_dz: dh / dh_dz,
-                    "From h to z the gradient is multiplied by dh/dz. Divided is what one does to undo the link.",
+                    "The link between h and z was divided by. On the way back, too, every link is a factor.",
                 ),
             },
         ),
