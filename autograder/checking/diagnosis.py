@@ -4,6 +4,8 @@ The idea of an error model with a minimal number of corrections is that of Singh
 doi 10.1145/2491956.2462195). Here a program is a derivation, so the search is over values, not over source code: go
 through the steps in order, take the right formula or one of the step's mistakes, and turn back as soon as a value the
 learner handed in does not come out. First with one mistake allowed, then two, then (up to ``TRIPLE_FORMULAS``) three.
+In between come slips, changes of a formula that nobody wrote down (``autograder.checking.slip_search``): one where no
+named mistake explains the answer alone, one beside a mistake where no two mistakes do.
 
 Only an explanation that gives the learner's values on every case counts; where several do, all are returned.
 """
@@ -12,11 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from autograder.checking import slip_search
 from autograder.checking.precision import SAFETY, SINGLE, coarseness, size
 from autograder.checking.values import Array, fitted, leaves
 from autograder.exercises.formulas import Environment, apply, needs
@@ -38,31 +41,52 @@ TRIPLE_FORMULAS = 20_000
 """Formulas after which the search for three mistakes gives up, so that feedback stays immediate: about 0.1 s. It is no
 time, since the same answer should get the same marks on a busy machine."""
 
+CLASSES = 100
+"""Classes made for one count of mistakes at most: each goes through every probe."""
+
 AGREE = 1e-12
 """Relative difference up to which an answer has the values of an explanation. Round-off stays below and the difference
 of a mistaken loss above; two different formulas on random numbers come this close once in a trillion."""
 
 
 def explain(
-    exercise: Exercise, cases: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]
+    exercise: Exercise,
+    cases: Sequence[Mapping[str, Any]],
+    given: Sequence[Mapping[str, Any]],
+    holds: Callable[[Explanation], bool] = lambda explanation: True,
 ) -> list[Explanation]:
     """The shortest explanations of an answer, none if there is no explanation.
+
+    Values that agree with the right ones have none, however small an error was found in them: two mistakes that cancel
+    would do, and nobody made them.
 
     Parameters
     ----------
     cases : the inputs of each case
     given : the learner's values in each case, by the name of the step they belong to
+    holds : what an explanation has to satisfy beside giving these values
     """
-    for count in range(1, MOST + 1):
+
+    wrong = [not gives(exercise, (), case, values) for case, values in zip(cases, given, strict=True)]
+    if not any(wrong):
+        return []
+
+    def mistakes(count: int) -> list[Explanation]:
         budget = iter(range(TRIPLE_FORMULAS)) if count == MOST else itertools.count()
-        found = [
+        return [
             explanation
             for explanation in _candidates(exercise, dict(cases[0]), given[0], count, budget)
             if all(gives(exercise, explanation, case, values) for case, values in zip(cases, given, strict=True))
         ]
-        if found:
-            return found
-    return []
+
+    searches: tuple[Callable[[], list[Explanation]], ...] = (
+        lambda: mistakes(1),
+        lambda: slip_search.alone(exercise, cases, given, wrong.index(True), agrees),
+        lambda: mistakes(2),
+        lambda: slip_search.beside_a_mistake(exercise, cases, given, wrong.index(True), agrees),
+        lambda: mistakes(MOST),
+    )
+    return next(filter(None, ([*filter(holds, search())] for search in searches)), [])
 
 
 def _candidates(
@@ -70,20 +94,27 @@ def _candidates(
 ) -> Iterator[Explanation]:
     """Explanations with exactly ``count`` mistakes that give this case's values."""
     if isinstance(exercise.kind, Class):
-        return _sets(exercise, case, given, count, budget)
+        return _sets(exercise, case, given, count)
     return _paths(exercise, case, given, count, budget)
 
 
-def _sets(
-    exercise: Exercise, case: Environment, given: Mapping[str, Any], count: int, budget: Iterator[int]
-) -> Iterator[Explanation]:
-    """Explanations of a class: its parts work on one another, so every set of mistakes is made and tried as a whole."""
-    for names in itertools.combinations(exercise.mistakes, count):
-        if len({exercise.mistakes[name].step for name in names}) == count:
-            if next(budget, None) is None:
-                return
-            if gives(exercise, names, case, given):
-                yield names
+def _sets(exercise: Exercise, case: Environment, given: Mapping[str, Any], count: int) -> Iterator[Explanation]:
+    """Explanations of a class: its parts work on one another, so every set of mistakes is made and tried as a whole.
+
+    Each mistake's own traces tell which sets are worth it: together they have to reach everything that is wrong.
+    """
+    right = exercise.derive(case)
+    wrong = {name for name in given if not agrees(given[name], right[name])}
+    reached = {name: set(rows(exercise, name, case)) & wrong for name in exercise.mistakes}
+    worth = (
+        names
+        for names in itertools.combinations([name for name in reached if reached[name]], count)
+        if len({exercise.mistakes[name].step for name in names}) == count
+        and set.union(*(reached[name] for name in names)) == wrong
+    )
+    for names in itertools.islice(worth, CLASSES):
+        if gives(exercise, names, case, given):
+            yield names
 
 
 def _paths(
@@ -132,7 +163,10 @@ def agrees(given: Any, computed: Any) -> bool:
     """Whether two values are the same up to the round-off of the given one's precision."""
     if isinstance(given, list | tuple):
         return isinstance(computed, list | tuple) and len(given) == len(computed) and all(map(agrees, given, computed))
-    array: Array = np.asarray(computed, dtype=float)
+    try:
+        array: Array = np.asarray(computed, dtype=float)
+    except (TypeError, ValueError):  # arrays of several shapes, where one is asked for
+        return False
     fit = fitted(np.asarray(given), array.shape)
     if fit.shape != array.shape:
         return False

@@ -12,6 +12,7 @@ import inspect
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
-from autograder.checking.running import Run, run, told
+from autograder.checking.running import Run, code_of, run, told
 from autograder.checking.values import Unusable, leaves, read_answer
 from autograder.errors import CourseError
 from autograder.exercises import find
@@ -86,7 +87,7 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     if runs[-1].exception is not None:
         return _raised(exercise, answer, cases, runs, blank, follow_through)
 
-    trials = [Trial.of(exercise, case) for case in cases]
+    trials = _trials(exercise.id, seed)
     try:
         first, second, *given = (
             _read(trial, each.returned) for trial, each in zip((trials[0], trials[0], *trials), runs, strict=True)
@@ -98,7 +99,16 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     changed = tuple(dict.fromkeys(name for each in runs for name in each.changed))
     steady = trials[0].same(first, second) and trials[0].same(second, given[0])
     failed: Mapping[str, str] = attempt.failed if isinstance(attempt, Attempt) else {}
-    return _judged(trials, given, _SideEffects(changed, steady, failed, _failing(exercise)), blank, follow_through)
+    notes = tuple(attempt.notes) if isinstance(attempt, Attempt) else ()
+    effects = _SideEffects(changed, steady, failed, _failing(exercise), notes)
+    return _judged(trials, given, effects, blank, follow_through)
+
+
+@lru_cache(maxsize=8)
+def _trials(id: str, seed: int) -> tuple[Trial, ...]:
+    """The cases of an exercise, worked out. Whoever tries many answers with one seed has them worked out once."""
+    exercise = find(id)
+    return tuple(Trial.of(exercise, case) for case in exercise.cases(seed, CASES))
 
 
 def _seed(seed: Any) -> int:
@@ -125,7 +135,7 @@ def _is_unwritten(answer: Callable[..., Any], runs: Sequence[Run]) -> bool:
     """Whether a function still is the one handed out, or has no body."""
     if any(isinstance(each.exception, NotImplementedError) for each in runs) or runs[0].returned is Ellipsis:
         return True
-    code = getattr(answer, "__code__", None)
+    code = code_of(answer)
     nothing = runs[0].exception is None and runs[0].returned is None and inspect.iscode(code)
     return nothing and {instruction.opname for instruction in dis.get_instructions(answer)} <= STUB
 
@@ -175,7 +185,9 @@ def _raised(
         ]
     except Unusable:
         return result
-    found = [names for names in explain(exercise, squares, given) if run(exercise.answer(*names), arguments).exception]
+    found = explain(
+        exercise, squares, given, holds=lambda names: run(exercise.answer(*names), arguments).exception is not None
+    )
     if not found:
         return result
     return findings.diagnosed(
@@ -211,10 +223,11 @@ class _SideEffects:
     steady: bool
     failed: Mapping[str, str]
     failing: Verdict
+    notes: tuple[str, ...]
 
     def sentences(self) -> tuple[str, ...]:
         """The side effects in words."""
-        found = list(self.failed.values())
+        found = [*self.failed.values(), *self.notes]
         if self.changed:
             found.append(
                 f"Your function changes what it is given: {', '.join(self.changed)}. Whoever calls it still needs the "
@@ -253,6 +266,8 @@ def _judged(
         result = replace(result, verdict=_verdict(compared, effects, close=False))
         if follow_through and effects.steady and not _is_constant(given):
             result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
+        if any(name not in exercise.mistakes for name in found[0]):  # a slip's sentence is a general one
+            result = replace(result, observations=result.observations + findings.observations(trials, compared))
         return findings.diagnosed(exercise, cases[0], found, result)
 
     verdict = _verdict(compared, effects, close=_is_close(exercise, compared))

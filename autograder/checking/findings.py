@@ -97,7 +97,7 @@ def diagnosed(exercise: Exercise, case: Environment, found: Sequence[Explanation
 
 
 def _explained(exercise: Exercise, name: str, case: Environment) -> Explained:
-    mistake = exercise.mistakes[name]
+    mistake = exercise.mistake(name)
     return Explained(name, mistake.step, mistake.explanation, rows(exercise, name, case))
 
 

@@ -7,9 +7,10 @@ with the steps they rest on.
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from autograder.exercises.formulas import needs
+from autograder.exercises.formulas import Formula, needs
 from autograder.exercises.model import Exercise
 
 SIDE_EFFECT_SHARE = 0.5
@@ -35,10 +36,39 @@ def for_own_values(exercise: Exercise, right: Iterable[str], follows: Mapping[st
 
 def with_follow_through(exercise: Exercise, explanations: Sequence[tuple[str, ...]]) -> float:
     """Points where the mistakes are known: all but the wrong steps' shares, by the explanation that costs least."""
-    return max(
-        _points(exercise, {step.name for step in exercise.steps if not step.mistakes.keys() & set(names)})
-        for names in explanations
-    )
+    return max(_explained(exercise, names) for names in explanations)
+
+
+def _explained(exercise: Exercise, names: tuple[str, ...]) -> float:
+    """Points of an answer with these mistakes.
+
+    A slip may leave earlier steps out, as returning an input does; then nothing has been shown of them. And a slip in a
+    step that earns nothing, such as a line that the lesson gives, costs what the cheapest step does: the answer is
+    wrong all the same.
+    """
+    share = {step.name: step.share for step in exercise.steps}
+    wrong = {exercise.mistake(name).step for name in names}
+    if not any(share[name] for name in wrong):
+        wrong = {min((name for name in share if share[name]), key=share.__getitem__)}
+    kept = share.keys() - wrong
+    if any(name not in exercise.mistakes for name in names):
+        kept &= _shown(exercise, exercise.formulas(*names))
+    return _points(exercise, kept)
+
+
+def _shown(exercise: Exercise, formulas: Mapping[str, Formula]) -> set[str]:
+    """The steps that the returned values rest on, with these formulas instead of the right ones."""
+    shown = set(exercise.returns)
+    for step in reversed(exercise.steps):
+        if step.name in shown:
+            shown.update(_used(formulas.get(step.name, step.formula)))
+    return shown
+
+
+def _used(formula: Formula) -> set[str]:
+    """The names a formula does something with: a slip may have left one of its parameters idle."""
+    names = set(needs(formula))
+    return {each.argval for each in dis.get_instructions(formula)} & names if names else names
 
 
 def with_side_effect(exercise: Exercise) -> float:

@@ -121,7 +121,9 @@ def _permuted(pairs: Sequence[Pair]) -> str:
 
 def _part(pairs: Sequence[Pair]) -> str:
     """The only wrong row, column or entry, where it is the same one in every case."""
-    ndim = pairs[0][1].ndim
+    ndim = min(right.ndim for _, right in pairs)
+    if any(right.ndim > ndim for _, right in pairs):
+        return ""  # a value with one more axis in some cases, as where operands are broadcast
     for axis, what in enumerate(("entry",) if ndim == 1 else ("row", "column")[:ndim]):
         if any(right.shape[axis] < 2 for _, right in pairs):
             continue

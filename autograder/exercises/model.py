@@ -140,13 +140,27 @@ class Exercise:
     def mistakes(self) -> dict[str, Mistake]:
         """All named mistakes in the order of the derivation."""
         return {
-            name: Mistake(name, step.name, formula, explanation, self.answer(name))
+            name: Mistake(name, step.name, formula, explanation, self.kind.make(self, {step.name: formula}))
             for step in self.steps
             for name, (formula, explanation) in step.mistakes.items()
         }
 
+    @cached_property
+    def slips(self) -> dict[str, Mistake]:
+        """Small changes of a step's formula that have no explanation of their own; see ``autograder.exercises.slips``.
+
+        They are derived from the formulas' source when they are first asked for.
+        """
+        from autograder.exercises.slips import slips  # it reads source code, which most checks do without
+
+        return slips(self)
+
+    def mistake(self, name: str) -> Mistake:
+        """The mistake or slip of this name."""
+        return self.mistakes[name] if name in self.mistakes else self.slips[name]
+
     def answer(self, *names: str) -> Formula:
-        """The answer of someone who makes the named mistakes together; without names, the reference.
+        """The answer of someone who makes the named mistakes or slips together; without names, the reference.
 
         Raises
         ------
@@ -156,7 +170,7 @@ class Exercise:
         return self.kind.make(self, self.formulas(*names))
 
     def formulas(self, *names: str) -> dict[str, Formula]:
-        """The formulas of somebody who makes the named mistakes, by step; the steps without a mistake are left out.
+        """The formulas of somebody who makes the named mistakes or slips, by step; other steps are left out.
 
         Raises
         ------
@@ -164,15 +178,16 @@ class Exercise:
             As for ``answer``.
         """
         formulas: dict[str, Formula] = {}
-        for step in self.steps:
-            chosen = [name for name in names if name in step.mistakes]
-            if len(chosen) > 1:
-                raise ValueError(f"{self.id}: {' and '.join(chosen)} are mistakes in the same step, {step.name}.")
-            if chosen:
-                formulas[step.name] = step.mistakes[chosen[0]][0]
-        if len(formulas) < len(set(names)):
-            known = [name for step in self.steps for name in step.mistakes]
-            raise ValueError(f"{self.id} has no mistake {sorted(set(names) - set(known))}; it has: {', '.join(known)}.")
+        chosen: dict[str, str] = {}
+        for name in dict.fromkeys(names):
+            if name not in self.mistakes and not (":" in name and name in self.slips):
+                raise ValueError(f"{self.id} has no mistake {name!r}; it has: {', '.join(self.mistakes)}.")
+            mistake = self.mistake(name)
+            if mistake.step in chosen:
+                both = f"{chosen[mistake.step]} and {name}"
+                raise ValueError(f"{self.id}: {both} are mistakes in the same step, {mistake.step}.")
+            chosen[mistake.step] = name
+            formulas[mistake.step] = mistake.formula
         return formulas
 
     def arguments(self, case: Mapping[str, Any]) -> Environment:
