@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.lib.stride_tricks import sliding_window_view
 
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment
@@ -33,10 +33,8 @@ def _slide(x: Any, w: Any, stride: int = 1, padding: int = 0) -> Any:
 
 def _windows(X: Any, size: tuple[int, int], stride: int = 1) -> Any:
     """All windows of a batch of images: (n, channels, size[0], size[1], out_height, out_width), a view."""
-    out = [(pixels - side) // stride + 1 for pixels, side in zip(X.shape[2:], size, strict=True)]
-    image, channel, row, column = X.strides
-    steps = (image, channel, row, column, stride * row, stride * column)
-    return as_strided(X, (*X.shape[:2], *size, *out), steps, writeable=False)
+    windows = sliding_window_view(X, size, axis=(2, 3))
+    return windows[:, :, ::stride, ::stride].transpose(0, 1, 4, 5, 2, 3)
 
 
 def _padded(X: Any, padding: int) -> Any:
@@ -402,7 +400,7 @@ _CONV1D = Exercise(
     ),
     objective="Implement the gradients of a 1-D convolution",
     difficulty=2,
-    minutes=10,
+    minutes=8,
 )
 
 _OVERLAP = prediction(
@@ -740,7 +738,7 @@ _SHAPES = Exercise(
     ),
     objective="Work out every shape along a convolutional network",
     difficulty=2,
-    minutes=8,
+    minutes=6,
 )
 
 
@@ -1020,7 +1018,7 @@ _COLUMNS = Exercise(
     ),
     objective="Differentiate a convolution as a matrix product",
     difficulty=2,
-    minutes=8,
+    minutes=6,
 )
 
 # --- Pooling ----------------------------------------------------------------------------------------------------------
@@ -1243,7 +1241,7 @@ _MAXIMUM = Exercise(
     ),
     objective="Send a gradient back through max pooling",
     difficulty=3,
-    minutes=10,
+    minutes=8,
 )
 
 # --- The whole network ------------------------------------------------------------------------------------------------
@@ -1364,6 +1362,11 @@ def _network(draw: Draw) -> Environment:
         "W2": draw.nonzero(d, c1 * 2 * 3) / 2,
         "b2": draw.nonzero(d),
     }
+
+
+def _enlarged(P1: Any) -> Any:
+    """Every pooled entry once for each of the four entries of its window."""
+    return np.repeat(np.repeat(P1, 2, axis=2), 2, axis=3)
 
 
 def _cnn_loss(X: Any, Y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
@@ -1491,11 +1494,11 @@ _CNN = Exercise(
             lambda A1, dP1: max_pool2d_gradient(A1, dP1, 2),
             mistakes={
                 "pool_to_every_entry": (
-                    lambda dP1: np.repeat(np.repeat(dP1, 2, axis=2), 2, axis=3),
+                    lambda dP1: _enlarged(dP1),
                     "All four entries of a window get the gradient. Only the largest one decides the output.",
                 ),
                 "pool_equal_shares": (
-                    lambda dP1: np.repeat(np.repeat(dP1, 2, axis=2), 2, axis=3) / 4,
+                    lambda dP1: _enlarged(dP1) / 4,
                     "That is the backward pass of average pooling. Here the largest entry of each window gets "
                     "everything.",
                 ),
@@ -1514,6 +1517,11 @@ _CNN = Exercise(
                     lambda dA1: dA1,
                     "The ReLU is missing on the way back: where it has cut a number off, the output does not react, "
                     "and no gradient passes.",
+                ),
+                "no_relu_mask_and_all_ties": (
+                    lambda A1, P1, dP1: _enlarged(dP1) * (_enlarged(P1) == A1),
+                    "The ReLU is missing on the way back. It shows where a whole window was cut off: there all four "
+                    "entries are 0, and none of them lets a gradient pass.",
                 ),
                 "mask_of_the_gradient": (
                     lambda dA1: dA1 * (dA1 > 0),
@@ -1584,7 +1592,7 @@ _CNN = Exercise(
     ),
     objective="Write the backward pass of a convolutional network",
     difficulty=3,
-    minutes=15,
+    minutes=12,
 )
 
 EXERCISES = [

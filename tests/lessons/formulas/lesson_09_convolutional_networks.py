@@ -239,6 +239,11 @@ def the_mean_of_a_window_is_average_pooling() -> None:
     assert dX[..., :1, :1] == pytest.approx(1 / q**2, rel=1e-14)
 
 
+def slope_of_pooling(X: Any, size: int, stride: int, output: tuple[int, ...]) -> Any:
+    """The measured derivatives of one output of max pooling."""
+    return numerical_gradient(lambda X: max_pool2d(X, size, stride=stride)[output], X)
+
+
 def the_local_derivative_of_the_maximum_is_one_or_zero() -> None:
     X = rng().normal(size=(2, 2, 5, 7))
     q, s = 3, 2
@@ -249,7 +254,7 @@ def the_local_derivative_of_the_maximum_is_one_or_zero() -> None:
         window = X[i, k, s * r : s * r + q, s * c : s * c + q]
         for u, v in np.ndindex(q, q):
             written[i, k, s * r + u, s * c + v] = float(window[u, v] == window.max())
-        slope = numerical_gradient(lambda X, at=index: max_pool2d(X, q, stride=s)[at], X)
+        slope = slope_of_pooling(X, q, s, index)
         np.testing.assert_allclose(slope, written, atol=1e-8)
         upstream = np.zeros(Y.shape)
         upstream[index] = 1
