@@ -118,8 +118,6 @@ def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]
     of."""
     if trials[0].exercise.kind.shows != "values":
         return ()
-    if isinstance(trials[0].exercise.kind, Derivation):
-        return tuple(filter(None, (_at_some_points(trials[0], leaf, part) for leaf, part in compared[0].items())))
     wrong = [
         leaf
         for leaf in compared[0]
@@ -129,6 +127,8 @@ def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]
     pairs = [{leaf: (case[leaf].given, case[leaf].right) for leaf in wrong} for case in compared]
     if statement := exchanged(wrong, pairs):
         return (statement,)
+    if isinstance(trials[0].exercise.kind, Derivation):
+        return tuple(filter(None, (_of_a_line(trials, leaf, [case[leaf] for case in pairs], compared) for leaf in wrong)))
     sizes = [sizes_of(trial.case) for trial in trials]
     found: dict[str, list[str]] = {}
     for leaf in wrong:

@@ -55,6 +55,25 @@ def exchanged(names: Sequence[str], cases: Sequence[Mapping[str, Pair]]) -> str:
     return f"The values of {', '.join(found)} are right and have changed places." if found else ""
 
 
+def elsewhere(name: str, pairs: Sequence[Pair], known: Sequence[Mapping[str, Any]]) -> str:
+    """A statement about an array that is another value of the derivation; empty if it is none.
+
+    Parameters
+    ----------
+    name : of the array
+    known : in each case the inputs and the right values of all steps, by name
+    """
+    for other, value in known[0].items():
+        if other != name and _is_numeric(value):
+            if all(agrees(given, case[other]) for (given, _), case in zip(pairs, known, strict=True)):
+                return f"these are the values of {other}. Look at the line that returns them."
+    return ""
+
+
+def _is_numeric(value: Any) -> bool:
+    return not callable(value) and not isinstance(value, list | tuple) and np.asarray(value).dtype.kind in "biuf"
+
+
 def sizes_of(case: Mapping[str, Any]) -> dict[str, int]:
     """The sizes in a case's inputs, by description."""
     found: dict[str, int] = {}

@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from autograder.checking.values import copied, described, same
+from autograder.exercises.kind import NotAnAnswer
+
+LARGEST = 100_000
+"""Numbers in one returned array that are looked at; no exercise asks for a hundredth of them."""
 
 PRINTED = 500
 """Characters of an answer's own printing that are kept."""
@@ -74,6 +78,9 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str
 
 def _kept(returned: Any, names: Sequence[str] = ()) -> Any:
     """What was returned as plain lists, tuples, dictionaries and arrays of its own, which no later call can change."""
+    count = returned.size if isinstance(returned, np.ndarray) else len(returned) if type(returned) is list else 0
+    if count > LARGEST:
+        raise NotAnAnswer(f"Your function returned {count:,} numbers, far more than are asked for.")
     if isinstance(returned, Mapping):
         return {name: _kept(returned[name]) for name in list(returned)}
     if type(returned) in (list, tuple):
@@ -112,9 +119,17 @@ def _said(exception: BaseException) -> str:
         return ""
 
 
+def code_of(answer: Any) -> Any:
+    """The code of a function; None for anything else, which may raise whatever it likes when it is asked."""
+    try:
+        return answer.__code__
+    except Exception:
+        return None
+
+
 def _where(exception: BaseException, answer: Callable[..., Any]) -> str:
     """The deepest line of the learner's own source the exception passed through, where it can be known."""
-    code = getattr(answer, "__code__", None)
+    code = code_of(answer)
     frames = traceback.extract_tb(exception.__traceback__)
     own = [frame for frame in frames if code is not None and frame.filename == code.co_filename and frame.line]
     if not own or code is None:

@@ -11,6 +11,8 @@ different steps, or with different values there, that all give the learner's num
 from __future__ import annotations
 
 import itertools
+import sys
+import types
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,8 +28,10 @@ MOST_OFFERED = 3
 """Possibilities that are told. More would help nobody."""
 
 TRIED_BESIDE_A_MISTAKE = 3_000
-"""Slips tried together with named mistakes, so that feedback stays immediate: about 0.1 s. It is no time, since the
-same answer should get the same feedback on a busy machine."""
+CALLS_BESIDE_A_MISTAKE = 300_000
+"""Slips tried together with named mistakes, and the functions that are called for them (fewer slips are tried where a
+derivation makes many calls), so that feedback stays immediate: about 0.1 s. It is no time, since the same answer should
+get the same feedback on a busy machine."""
 
 TRIED_IN_A_CLASS = 400
 """Slips tried in a class, where each of them is a class that goes through every probe."""
@@ -59,7 +63,7 @@ def beside_a_mistake(
     if _is_constant(given) or isinstance(exercise.kind, Class):
         return []
     search = _Search(exercise, cases, given, first, agrees)
-    budget = iter(range(TRIED_BESIDE_A_MISTAKE))
+    budget = iter(range(min(TRIED_BESIDE_A_MISTAKE, CALLS_BESIDE_A_MISTAKE // search.calls())))
     found: list[tuple[str, ...]] = []
     with _quietly():
         for name in sorted(exercise.mistakes, key=lambda name: len(search.wrong((name,)) or exercise.steps)):
@@ -72,7 +76,7 @@ def beside_a_mistake(
 def _is_constant(given: Values) -> bool:
     """Whether an answer is one and the same number in every entry of every case."""
     entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
-    return len(np.unique(np.concatenate(entries))) == 1
+    return len(np.unique(np.concatenate(entries))) <= 1
 
 
 def _quietly() -> warnings.catch_warnings[None]:
@@ -121,15 +125,32 @@ class _Search:
     def _environment(self, names: tuple[str, ...]) -> Environment:
         """The values of the case to begin with, with these mistakes; empty where they cannot be computed."""
         try:
-            return self.exercise.derive(self._case(self._first), *names)
+            environment = self.exercise.derive(self._case(self._first), *names)
         except Exception:
             return {}
+        return {name: _kept(value) for name, value in environment.items()}
 
     def wrong(self, names: tuple[str, ...]) -> set[str]:
         """The values handed in that these mistakes do not give in that case; empty where nothing is computed."""
         environment = self._environment(names)
         given = self.given[self._first]
         return {name for name in given if environment and not self._agrees(given[name], environment[name])}
+
+    def calls(self) -> int:
+        """The functions that one derivation calls: what it costs, the same on every machine."""
+        calls = 1
+
+        def count(frame: types.FrameType, event: str, argument: Any) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            self.exercise.derive(self._case(self._first))
+        finally:
+            sys.setprofile(before)
+        return calls
 
     def _reached(self, name: str, formulas: Mapping[str, Formula]) -> set[str]:
         """A step and those that rest on it."""
@@ -143,7 +164,7 @@ class _Search:
         self, slip: Mistake, formulas: Mapping[str, Formula], environment: Environment, reached: Collection[str]
     ) -> bool:
         """Whether a slip gives the learner's values in that case; ``environment`` has those without it."""
-        moved = {name: _kept(value) for name, value in environment.items()}
+        moved = {name: _kept(value) if isinstance(value, list) else value for name, value in environment.items()}
         given = self.given[self._first]
         for step in self.exercise.steps:
             if step.name in reached:

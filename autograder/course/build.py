@@ -145,9 +145,9 @@ def _fixed_markdown(text: str, id: str) -> nbformat.NotebookNode:
 
 
 def _require_solution(exercise: Exercise, source: str, where: str) -> None:
-    """Refuse an exercise cell that would not leave a learner the function to write."""
+    """Refuse an exercise cell that would not leave a learner the function to write, or a value to give."""
     stub, regions = _SOLUTION.subn(r"\1pass", source)
-    if not regions or _MARKER.search(stub):
+    if not (regions or exercise.kind.given(exercise)) or _MARKER.search(stub):
         raise CourseError(
             f"{where}: exercise {exercise.id} needs its answer between the lines "
             "'### BEGIN SOLUTION' and '### END SOLUTION'."

@@ -17,7 +17,7 @@ _REPOSITORY = COURSE.parents[1]
 SOLUTIONS = _REPOSITORY / "solutions"
 LESSONS = _REPOSITORY / "lessons"
 
-_LESSON_NAME = re.compile(r"\d\d_\w+")
+_LESSON_NAME = re.compile(r"\d\d_\w+|glossary")
 
 
 def lesson_sources(lessons: Iterable[str] | None, solutions: Path | None) -> dict[str, Path]:

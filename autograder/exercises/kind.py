@@ -32,11 +32,12 @@ class NotAnAnswer(Exception):
 class Attempt:
     """An answer that can be right in parts: ``failed`` has a sentence for every value that could not be had.
 
-    Such a value is nan.
+    Such a value is nan. ``notes`` has sentences about the answer as a whole.
     """
 
     def __init__(self) -> None:
         self.failed: dict[str, str] = {}
+        self.notes: list[str] = []
 
 
 class Kind:

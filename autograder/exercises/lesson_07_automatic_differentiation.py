@@ -1090,7 +1090,6 @@ _MATMUL_RULE = Exercise(
     returns=("dA", "dB"),
     draw=_matrices,
     loss=lambda G, A, B: np.sum(G * (A @ B)),
-    amplify=("G",),
     steps=(
         Step(
             "dA",
@@ -1191,7 +1190,6 @@ _UNBROADCAST = Exercise(
     returns=("dx",),
     draw=_broadcast,
     loss=lambda g, x: np.sum(g * x),
-    amplify=("g",),
     steps=(
         Step(
             "summed",
@@ -1292,7 +1290,6 @@ _FIX_BACKWARD = Exercise(
     returns=("dX", "dw", "db"),
     draw=_layer,
     loss=lambda G, X, w, b: np.sum(G * (X * w + b[:, None]) ** 2),
-    amplify=("G",),
     kind=Fix(planted=("square_overwritten", "dw_not_summed", "db_summed_to_a_number"), code=_FIX_CODE),
     steps=(
         Step(

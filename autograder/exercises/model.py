@@ -36,12 +36,14 @@ class Step:
     formula : computes it from inputs and earlier steps
     share : the step's part of the exercise's points, relative to the other steps
     mistakes : name -> (another formula, the explanation for someone who made it)
+    spellings : the same formula in other words, as learners may write it; slips are looked for in these as well
     """
 
     name: str
     formula: Formula
     share: float = 1.0
     mistakes: Mapping[str, tuple[Formula, str]] = field(default_factory=dict)
+    spellings: tuple[Formula, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Exercise:
         known = set(self.inputs)
         names: list[str] = []
         for step in self.steps:
-            for formula in (step.formula, *(formula for formula, _ in step.mistakes.values())):
+            for formula in (step.formula, *step.spellings, *(formula for formula, _ in step.mistakes.values())):
                 if missing := set(needs(formula)) - known:
                     raise ValueError(f"{self.id}: step {step.name} uses {sorted(missing)} before they are known.")
             if step.mistakes and not step.share:

@@ -85,6 +85,7 @@ SENTENCES: dict[str, str] = {
 SHAPES: dict[str, str] = {
     "order": "In {step} two axes have changed places. Which of them comes first, rows or columns?",
     "name": "In {step} an axis has another length: the size of something else, {word}, stands there.",
+    "fixed": "In {step} an axis has another length. Is it the same number in every case, or the size of something?",
     "missing": "In {step} an axis is missing. Over which indices does it run?",
     "added": "In {step} there is an axis too many. Over which indices does it run?",
     "copied": "{step} has the shape of {word}. Is it the same kind of thing?",
@@ -180,27 +181,44 @@ def _by_step(exercise: Exercise) -> Iterator[tuple[Step, str, Mapping[str, str],
         if isinstance(exercise.kind, Shapes):
             yield step, step.name, SHAPES, _of_shape(step.formula, known)
         else:
-            yield step, step.name, SENTENCES, _of_formula(step.formula, known, values[step.name])
+            before = {earlier.name: earlier.formula for earlier in exercise.steps if earlier.name in known}
+            formulas = (step.formula, *step.spellings)
+            yield step, step.name, SENTENCES, _of_formulas(formulas, before, known, values[step.name])
         known[step.name] = values[step.name]
 
 
-def _of_formula(formula: Any, known: Mapping[str, Any], value: Any) -> list[Slip]:
-    """The slips of a formula and of the functions of its file that it uses; each program once."""
+def _of_formulas(
+    formulas: Iterable[Any], before: Mapping[str, Formula], known: Mapping[str, Any], value: Any
+) -> list[Slip]:
+    """The slips of a step's formulas, which all say the same; each program once."""
+    found: dict[types.CodeType, Slip] = {}
+    for formula in formulas:
+        for slip in _of_formula(formula, before, known, value):
+            found.setdefault(slip[2].__code__, slip)
+    return list(found.values())
+
+
+def _of_formula(formula: Any, before: Mapping[str, Formula], known: Mapping[str, Any], value: Any) -> Iterator[Slip]:
+    """The slips of a formula and of the functions of its file that it uses.
+
+    Parameters
+    ----------
+    before : the formulas of the earlier steps
+    known : the values of the inputs and of the earlier steps, in one case
+    value : what the formula gives there
+    """
     tree = source.tree_of(formula)
     if tree is None:
-        return []
-    found: list[Slip] = []
-    seen = {formula.__code__}
+        return
     names = {**OURS, **source.rebound(formula, {}).__globals__}
     for spelling in source.spellings(tree, formula):
-        for category, word, made in _Changes(source.Tree(spelling, formula, names), known).all(value):
-            if made.__code__ not in seen:
-                seen.add(made.__code__)
-                found.append((category, word, made))
+        changing = source.Tree(spelling, formula, names)
+        yield from (slip for slip in _Changes(changing, known).all(value) if slip[2].__code__ != formula.__code__)
+    for joined in source.joined(tree, formula, before):
+        yield from _Changes(source.Tree(joined, formula, names), known).where_steps_meet()
     for helper in source.helpers(formula):
         for category, word, made in _of_helper(helper):
-            found.append((category, word, source.rebound(formula, {helper: made})))
-    return found
+            yield category, word, source.rebound(formula, {helper: made})
 
 
 def _of_helper(helper: types.FunctionType) -> Iterator[tuple[str, str, types.FunctionType]]:
@@ -237,6 +255,7 @@ def _of_shape(formula: Any, known: Mapping[str, Any]) -> list[Slip]:
     for i, size in enumerate(call.args):
         before, after = call.args[:i], call.args[i + 1 :]
         changes += [("name", _call(call, [*before, _name(name), *after]), name) for name in sizes]
+        changes += [("fixed", _call(call, [*before, ast.Constant(length), *after]), "") for length in (0, 1, 2)]
         changes += [("missing", _call(call, [*before, *after]), "")]
         for j, other in enumerate(after):
             changes.append(("order", _call(call, [*before, other, *after[:j], size, *after[j + 1 :]]), ""))
@@ -285,6 +304,13 @@ class _Changes:
                     except (SyntaxError, ValueError):
                         continue  # such as a `break` that stands in no loop any more
                     yield category, word, made
+
+    def where_steps_meet(self) -> Iterator[tuple[str, str, types.FunctionType]]:
+        """The changes of operations alone: names and numbers change in the steps by themselves."""
+        for parent, field, position, node in source.places(self.tree.tree):
+            for category, replacement, word in self.operation(node) if isinstance(node, ast.BinOp) else ():
+                with source.Put(parent, field, position, ast.fix_missing_locations(replacement)):
+                    yield category, word, self.tree.made()
 
     def _with_names_of(self, replacement: ast.AST) -> AbstractContextManager[None]:
         """The function with the parameters that a replacement needs."""

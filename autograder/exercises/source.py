@@ -377,6 +377,28 @@ def spellings(tree: Function, function: types.FunctionType) -> list[Function]:
     return found
 
 
+def joined(tree: Function, function: types.FunctionType, before: Mapping[str, Any]) -> list[ast.Lambda]:
+    """The formula with an earlier step's formula in the place of its name, the products taken from either end.
+
+    Who writes two steps in one line may slip where they meet. One step is put in at a time.
+    """
+    found: list[ast.Lambda] = []
+    names = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in before)
+    for name in names if isinstance(tree, ast.Lambda) else ():
+        earlier = tree_of(before[name])
+        if not isinstance(earlier, ast.Lambda) or before[name].__globals__ is not function.__globals__:
+            continue
+        code = before[name].__code__
+        if code.co_freevars or any(isinstance(node, ast.Lambda | ast.comprehension) for node in ast.walk(earlier.body)):
+            continue
+        together = _Substituted({name: earlier.body}).visit(_WrittenOut(function).visit(copied(tree)))
+        used = dict.fromkeys([*parameters(tree), *parameters(earlier)])
+        together.args.args = [placed(ast.arg(each)) for each in used]
+        left = _FromTheLeft().visit(copied(together))
+        found += [left, _FromTheRight().visit(copied(left))]
+    return found
+
+
 class _WrittenOut(ast.NodeTransformer):
     """Writes out calls of functions of the same file that are one expression."""
 

@@ -481,3 +481,9 @@ def test_the_code_to_repair_makes_just_the_planted_mistakes(exercise: Exercise) 
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def test_a_single_line_has_no_order_to_be_right() -> None:
+    result = ask(ORDER, _labels(("A", 1)))
+    assert result.score < 1
+    assert "No line of yours computes B, C, D." in result.to_text()

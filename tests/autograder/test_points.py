@@ -59,6 +59,12 @@ def test_no_axis_has_length_one_and_no_matrix_is_square(exercise: Exercise) -> N
 
 
 @NAMED
+def test_all_numbers_are_finite(exercise: Exercise) -> None:
+    for case in cases(exercise):
+        assert all(np.all(np.isfinite(array)) for _, array in arrays(case))
+
+
+@NAMED
 def test_biases_and_upstream_gradients_are_not_zero(exercise: Exercise) -> None:
     for case in cases(exercise):
         for name, array in arrays(case):

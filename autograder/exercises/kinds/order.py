@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exercises.formulas import Formula
-from autograder.exercises.kind import Kind, NotAnAnswer
+from autograder.exercises.kind import Attempt, Kind, NotAnAnswer
 from autograder.exercises.model import Exercise, Step
 
 ORDER = "order"
@@ -91,28 +91,9 @@ class Order(Kind):
 
     def attempt(self, exercise: Exercise, answer: Any) -> Callable[..., Any]:
         """The labels as numbers. A function without arguments that returns the labels will do too."""
+        return Arrangement(self, answer)
 
-        def read() -> dict[str, Any]:
-            labels = self._labels(answer() if callable(answer) else answer)
-            if not labels:
-                raise NotImplementedError  # nothing has been put in order yet
-            chosen = [self.labels[label] for label in labels]
-            place = {name: index for index, (name, _) in enumerate(chosen)}
-            if len(place) < len(chosen):
-                twice = next(name for name in place if [other for other, _ in chosen].count(name) > 1)
-                both = [label for label in labels if self.labels[label][0] == twice]
-                raise NotAnAnswer(f"The lines {' and '.join(both)} compute the same value; only one of them is right.")
-            late = [
-                index
-                for index, (name, needed) in enumerate(self.pairs, start=1)
-                if name in place and needed in place and place[name] < place[needed]
-            ]
-            numbers = {line.name: 0 for line in self.lines} | dict(chosen) | {ORDER: next(iter(late), 0)}
-            return {name: np.asarray(float(number)) for name, number in numbers.items()}
-
-        return read
-
-    def _labels(self, given: Any) -> list[str]:
+    def read_labels(self, given: Any) -> list[str]:
         """The labels in a text or a list."""
         if given is None or given is Ellipsis:
             return []
@@ -132,6 +113,43 @@ class Order(Kind):
             if labels.count(label) > 1:
                 raise NotAnAnswer(f"Line {label} stands there twice; each is used once at most.")
         return labels
+
+
+class Arrangement(Attempt):
+    """The labels that a learner put in order, as numbers."""
+
+    def __init__(self, kind: Order, answer: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self.answer = answer
+
+    def __call__(self) -> dict[str, Any]:
+        """For each value the number of the line chosen for it, and the number of the first pair the wrong way round."""
+        kind = self.kind
+        labels = kind.read_labels(self.answer() if callable(self.answer) else self.answer)
+        if not labels:
+            raise NotImplementedError  # nothing has been put in order yet
+        chosen = [kind.labels[label] for label in labels]
+        place = {name: index for index, (name, _) in enumerate(chosen)}
+        if len(place) < len(chosen):
+            twice = next(name for name in place if [other for other, _ in chosen].count(name) > 1)
+            both = [label for label in labels if kind.labels[label][0] == twice]
+            raise NotAnAnswer(f"The lines {' and '.join(both)} compute the same value; only one of them is right.")
+        missing = [line.name for line in kind.lines if line.name not in place]
+        self.notes = [f"No line of yours computes {', '.join(missing)}."] if missing else []
+        numbers = {line.name: 0 for line in kind.lines} | dict(chosen) | {ORDER: self._disorder(place)}
+        return {name: np.asarray(float(number)) for name, number in numbers.items()}
+
+    def _disorder(self, place: Mapping[str, int]) -> int:
+        """The number of the first pair the wrong way round, 0 for none; -1 where there is hardly anything to order."""
+        if 2 * len(place) < len(self.kind.lines):
+            return -1
+        wrong = (
+            number
+            for number, (name, needed) in enumerate(self.kind.pairs, start=1)
+            if name in place and needed in place and place[name] < place[needed]
+        )
+        return next(wrong, 0)
 
 
 def order(
