@@ -91,5 +91,30 @@ def grade_demo(keep: Path | None) -> None:
     sys.exit(grade_demo(keep))
 
 
+@main.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="For every mistake and answer.")
+@click.option("--pair-seeds", type=click.IntRange(1), default=3, show_default=True, help="For every pair of mistakes.")
+@click.option("--mutants/--no-mutants", default=True, help="Also try mutants of right answers.  [default: yes]")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try one in so many mutants only.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for every processor]")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here as well.")
+def selftest(
+    lessons: tuple[str, ...],
+    seeds: int,
+    pair_seeds: int,
+    mutants: bool,
+    every: int,
+    workers: int | None,
+    file: Path | None,
+) -> None:
+    """Hand every known mistake to the checker, and every pair, and mutants of right answers (all lessons, unless some
+    are named): each has to cost points and to be explained.
+    """
+    from autograder.selftest import report
+
+    sys.exit(report(lessons or None, seeds, pair_seeds, every if mutants else 0, workers, file))
+
+
 if __name__ == "__main__":
     main()

@@ -17,6 +17,7 @@ import contextlib
 import copy
 import re
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -292,7 +293,8 @@ def compiled(text: str, names: Mapping[str, Any], wanted: str) -> Any:
 
     space = {**names, "_counted": counted}
     tree = ast.fix_missing_locations(_Counted().visit(ast.parse(text)))
-    exec(compile(tree, "<mutant>", "exec"), space)
+    with warnings.catch_warnings(action="ignore"):  # of Python, about programs that make no sense
+        exec(compile(tree, "<mutant>", "exec"), space)
     made = space[wanted]
     if not isinstance(made, types.FunctionType):
         return made

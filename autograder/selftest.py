@@ -4,7 +4,7 @@ For every exercise
 
 - every named mistake and every pair of them (in different steps), on several seeds: each has to cost points, and to be
   diagnosed: by its own names, or by another explanation, no longer, that gives the same values on the cases;
-- the reference in every container and precision, and right answers by other hands: each has to earn all points;
+- the reference in every container and precision: each has to earn all points;
 - mutants of the worked solutions and of the formulas (``autograder.mutants``): none that changes the values may pass.
   How many are explained is reported, and so is the share of them that raise an exception, which the feedback tells with
   its line.
@@ -18,6 +18,8 @@ import itertools
 import json
 import multiprocessing
 import os
+import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -27,6 +29,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
+from rich.table import Table
 
 from autograder import mutants
 from autograder.checking import CheckResult, evaluate
@@ -34,9 +40,10 @@ from autograder.checking.diagnosis import agrees
 from autograder.checking.precision import VALUE
 from autograder.checking.running import run
 from autograder.checking.values import leaves, read_answer
-from autograder.course.folders import SOLUTIONS
+from autograder.course.folders import SOLUTIONS, write_atomically
 from autograder.errors import CourseError
 from autograder.exercises import Exercise, exercises, find
+from autograder.exercises.kinds import Fix
 from autograder.exercises.kinds.order import Order
 from autograder.exercises.kinds.prediction import Prediction
 
@@ -48,6 +55,15 @@ PAIR_SEEDS = 3
 """Seeds for every pair of mistakes: there are many."""
 
 MUTANT_SEED = 0
+
+MISPLACED = re.compile("have changed places|these are the values of")
+"""Observations that say as much as a diagnosis: a right value was returned in the place of another."""
+
+SHOWN = 30
+"""Failures that are printed; the file with the figures has all."""
+
+WIDTH = 120
+"""Of the table where it is not printed to a terminal."""
 
 MUTANT_PARTS = 6
 """Tasks that the mutants of an exercise are divided into."""
@@ -68,7 +84,7 @@ class Count:
     answers : how many were tried, on how many seeds in all in ``tried``
     caught : of these, how many did not earn all points; of right answers, how many did
     diagnosed : how many were explained
-    raised : how many mutants raise an exception in every case, and are told its line instead
+    raised : how many mutants raise an exception, or give what cannot be read, and are told that instead
     """
 
     answers: int = 0
@@ -170,15 +186,15 @@ class Outcome:
         return self.counts.setdefault(kind, Count())
 
 
-def tasks(chosen: Sequence[Exercise], seeds: int, pair_seeds: int, with_mutants: bool) -> list[Task]:
+def tasks(chosen: Sequence[Exercise], seeds: int, pair_seeds: int, every: int) -> list[Task]:
     """The work of a self-test, in parts of a few seconds at most."""
     found: list[Task] = []
     for exercise in chosen:
         found += _parts(exercise.id, "mistakes", -(-len(exercise.mistakes) // 10), seeds)
         found += _parts(exercise.id, "pairs", -(-len(pairs(exercise)) // 50), pair_seeds)
         found += _parts(exercise.id, "right", 1, seeds)
-        if with_mutants and not isinstance(exercise.kind, Prediction | Order):
-            found += _parts(exercise.id, "mutants", MUTANT_PARTS, 1)
+        if every and not isinstance(exercise.kind, Prediction | Order):
+            found += _parts(exercise.id, "mutants", MUTANT_PARTS * every, 1)[::every]
     return found
 
 
@@ -187,11 +203,15 @@ def _parts(id: str, what: Literal["mistakes", "pairs", "right", "mutants"], part
 
 
 def pairs(exercise: Exercise) -> list[tuple[str, str]]:
-    """All pairs of mistakes that can be made together, in the order of the derivation."""
+    """All pairs of mistakes that can be made together, in the order of the derivation.
+
+    The pair that a function to repair is handed out with is none: it counts as not attempted.
+    """
+    given = set(exercise.kind.planted) if isinstance(exercise.kind, Fix) else set()
     return [
         (first, second)
         for first, second in itertools.combinations(exercise.mistakes, 2)
-        if exercise.mistakes[first].step != exercise.mistakes[second].step
+        if exercise.mistakes[first].step != exercise.mistakes[second].step and {first, second} != given
     ]
 
 
@@ -269,26 +289,14 @@ def is_diagnosed(exercise: Exercise, names: Sequence[str], result: CheckResult) 
 def _same_values(exercise: Exercise, first: Sequence[str], second: Sequence[str], seed: int) -> bool:
     """Whether two sets of mistakes give the same values on a check's cases, or raise there and do so on square ones."""
     for square in (False, True):
-        mine, other = (_values(exercise, names, seed, square) for names in (first, second))
+        cases = exercise.cases(seed, square=square)
+        mine, other = (_answered(exercise, exercise.answer(*names), cases) for names in (first, second))
         if mine is None or other is None:
             if mine is not other:
                 return False
-        elif not all(agrees(a, b) for a, b in zip(mine, other, strict=True)):
+        elif not all(agrees(a[name], b[name]) for a, b in zip(mine, other, strict=True) for name in exercise.returns):
             return False
     return True
-
-
-def _values(exercise: Exercise, names: Sequence[str], seed: int, square: bool) -> list[Any] | None:
-    """The values with these mistakes, in the cases of a check; None where one of them raises."""
-    found = []
-    for case in exercise.cases(seed, square=square):
-        try:
-            with np.errstate(all="ignore"):
-                environment = exercise.derive(case, *names)
-        except Exception:
-            return None
-        found += [environment[name] for name in exercise.returns]
-    return found
 
 
 def _right(exercise: Exercise, variants: Iterable[tuple[str, Any]], outcome: Outcome, count: Count) -> None:
@@ -324,45 +332,50 @@ def _mutants_of(id: str, solutions: Path) -> list[tuple[str, str, Callable[[], A
 
 
 def _mutants(exercise: Exercise, found: Iterable[tuple[str, str, Callable[[], Any]]], outcome: Outcome) -> None:
-    """Hand in mutants."""
-    right = _answered(exercise, exercise.reference)
-    assert right is not None
+    """Hand in mutants. The same program in other words is none."""
     for origin, change, made in found:
         count = outcome.count("solution" if origin == "solution" else "formula")
         try:
             answer = made()
         except Exception:
             continue  # the changed program cannot even be read in
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            given = _answered(exercise, answer)
-            if given is not None and not differs(exercise, given, right):
-                continue
+        what = f"{exercise.id}, {origin}, {change}"
+        with warnings.catch_warnings(action="ignore"):
             result = evaluate(exercise.id, answer, MUTANT_SEED)
+            passes = bool(result.parts) and all(part.right for part in result.parts)
+            if passes and not is_another(exercise, answer):
+                continue
         count.answers += 1
         count.tried += 1
-        what = f"{exercise.id}, {origin}, {change}"
-        if result.score == result.max_score:
-            outcome.failures.append(f"{what}: earned all points")
+        if passes:
+            outcome.failures.append(f"{what}: has the right values in the cases of seed {MUTANT_SEED}")
             continue
         count.caught += 1
-        if result.mistakes or any("have changed places" in statement for statement in result.observations):
+        if result.mistakes or any(MISPLACED.search(statement) for statement in result.observations):
             count.diagnosed += 1
-        elif result.verdict == "raised":
+        elif result.verdict == "raised" or not result.parts:
             count.raised += 1
         else:
             outcome.unexplained.append(f"{what}: {'; '.join((result.verdict, *result.observations))}")
 
 
-def _answered(exercise: Exercise, answer: Any) -> list[dict[str, Any]] | None:
-    """What an answer gives on cases that no check uses; None where it raises or gives what cannot be read."""
+def is_another(exercise: Exercise, answer: Any) -> bool:
+    """Whether an answer gives other values than the right ones on cases that no check here uses, or raises there."""
+    cases = [case for seed in (10**6, 10**6 + 1) for case in exercise.cases(seed)]
+    given, right = _answered(exercise, answer, cases), _answered(exercise, exercise.reference, cases)
+    assert right is not None
+    return given is None or differs(exercise, given, right)
+
+
+def _answered(exercise: Exercise, answer: Any, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """What an answer gives in each case; None where it raises or gives what cannot be read."""
     found = []
     with np.errstate(all="ignore"):
         try:
             attempt = exercise.kind.attempt(exercise, answer)
         except Exception:
             return None
-        for case in [case for seed in (10**6, 10**6 + 1) for case in exercise.cases(seed)]:
+        for case in cases:
             tried = run(attempt, exercise.arguments(case), exercise.returns)
             derived = exercise.derive(case)
             try:
@@ -390,9 +403,9 @@ def differs(exercise: Exercise, given: Sequence[Mapping[str, Any]], right: Seque
 def selftest(
     lessons: Sequence[str] | None = None,
     seeds: int = 20,
-    with_mutants: bool = True,
-    workers: int | None = None,
     pair_seeds: int = PAIR_SEEDS,
+    every: int = 1,
+    workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Try the checker on all known answers to the exercises of these lessons, or of all.
@@ -401,9 +414,9 @@ def selftest(
     ----------
     lessons : names such as ``"05_backpropagation"``, or their numbers
     seeds : for every mistake and every right answer
-    with_mutants : whether mutants are tried as well
-    workers : processes; as many as there are processors if None
     pair_seeds : for every pair of mistakes
+    every : one in so many mutants is tried; 0 for none
+    workers : processes; as many as there are processors if None
     progress : is called with the parts done and all parts
 
     Raises
@@ -412,15 +425,15 @@ def selftest(
         There is no such lesson.
     """
     chosen = _chosen(lessons)
-    report = Report({exercise.id: {} for exercise in chosen})
-    work = tasks(chosen, seeds, pair_seeds, with_mutants)
+    found = Report({exercise.id: {} for exercise in chosen})
+    work = tasks(chosen, seeds, pair_seeds, every)
     for number, outcome in enumerate(_performed(work, workers or os.cpu_count() or 1), start=1):
         for kind, count in outcome.counts.items():
-            report.add(outcome.task.id, kind, count)
-        report.failures += outcome.failures
-        report.unexplained += outcome.unexplained
+            found.add(outcome.task.id, kind, count)
+        found.failures += outcome.failures
+        found.unexplained += outcome.unexplained
         progress(number, len(work))
-    return report
+    return found
 
 
 def _chosen(lessons: Sequence[str] | None) -> list[Exercise]:
@@ -441,7 +454,7 @@ def _performed(work: Sequence[Task], workers: int) -> Iterator[Outcome]:
         yield from map(perform, work)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the arrays are small, and every process has work for one thread
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_alone) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(perform, task) for task in work]
         try:
             yield from (done.result() for done in as_completed(waiting))
@@ -449,6 +462,65 @@ def _performed(work: Sequence[Task], workers: int) -> Iterator[Outcome]:
             pool.shutdown(cancel_futures=True)
 
 
-def _alone() -> None:
-    """A worker keeps no progress."""
-    os.environ["CHAINRULE_PROGRESS"] = ""
+def report(
+    lessons: Sequence[str] | None = None,
+    seeds: int = 20,
+    pair_seeds: int = PAIR_SEEDS,
+    every: int = 1,
+    workers: int | None = None,
+    file: Path | None = None,
+) -> int:
+    """Run a self-test for a person: progress, a table, what is not as it should be; the exit status of the command.
+
+    The parameters are those of ``selftest``, and a file that the figures are written to.
+    """
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
+        running = bar.add_task("answers")
+        found = selftest(
+            lessons, seeds, pair_seeds, every, workers, lambda done, all: bar.update(running, completed=done, total=all)
+        )
+    if file is not None:
+        write_atomically(file, found.to_json() + "\n")
+    console.print(table(found))
+    problems = found.problems()
+    for failure in sorted(found.failures)[:SHOWN] if problems else ():
+        console.print(failure, highlight=False, markup=False)
+    for problem in problems:
+        console.print(problem, highlight=False, markup=False, style="bold")
+    return bool(problems)
+
+
+def table(found: Report) -> Table:
+    """The figures, a row for each exercise and one for all."""
+    head = Table(title="What the checker makes of known answers", show_footer=True, box=box.SIMPLE_HEAD)
+    for title in ("exercise", "mistakes", "named", "pairs", "named", "right", "mutants", "explained", "of formulas"):
+        head.add_column(title, justify="left" if title == "exercise" else "right", no_wrap=title == "exercise")
+    rows = {**{id: Report({id: counts}) for id, counts in found.counts.items()}, "all": found}
+    for id, row in rows.items():
+        cells = [id]
+        for kind in ("mistakes", "pairs"):
+            count = row.total(kind)
+            missed = count.tried - count.caught
+            cells += [
+                f"{count.answers}" + (f" ({missed} passed)" if missed else ""),
+                _share(count.diagnosed, count.tried),
+            ]
+        cells.append(_share(row.total("right").caught, row.total("right").tried))
+        solution, formula = row.total("solution"), row.total("formula")
+        passed = solution.tried - solution.caught + formula.tried - formula.caught
+        cells.append(f"{solution.tried + formula.tried}" + (f" ({passed} passed)" if passed else ""))
+        cells += [_share(count.diagnosed, count.tried - count.raised) for count in (solution, formula)]
+        if id == "all":
+            for column, cell in zip(head.columns, cells, strict=True):
+                column.footer = cell
+        else:
+            head.add_row(*cells)
+    return head
+
+
+def _share(part: int, whole: int) -> str:
+    """A share in per cent, never rounded up to all."""
+    if not whole:
+        return ""
+    return "100 %" if part == whole else f"{min(part / whole, 0.999):.1%}"

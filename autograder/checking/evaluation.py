@@ -267,7 +267,8 @@ def _judged(
         if follow_through and effects.steady and not _is_constant(given):
             result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
         if any(name not in exercise.mistakes for name in found[0]):  # a slip's sentence is a general one
-            result = replace(result, observations=result.observations + findings.observations(trials, compared))
+            seen = findings.observations(trials, compared, explained=True)
+            result = replace(result, observations=result.observations + seen)
         return findings.diagnosed(exercise, cases[0], found, result)
 
     verdict = _verdict(compared, effects, close=_is_close(exercise, compared))

@@ -11,7 +11,7 @@ import numpy as np
 from autograder.checking import precision
 from autograder.checking.comparison import Comparison, Trial
 from autograder.checking.diagnosis import Explanation, is_used, rows
-from autograder.checking.observations import exchanged, observe, sizes_of
+from autograder.checking.observations import elsewhere, exchanged, observe, sizes_of
 from autograder.checking.result import CheckResult, Explained, Line, Part
 from autograder.exercises.formulas import Environment, needs
 from autograder.exercises.kinds import Derivation
@@ -113,9 +113,11 @@ def _lines(exercise: Exercise, wrong: set[str]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]:
-    """What can be said about the wrong arrays of an unexplained answer; the same statement once for all it is true
-    of."""
+def observations(trials: Sequence[Trial], compared: Compared, *, explained: bool = False) -> tuple[str, ...]:
+    """What can be said about the wrong arrays of an answer; the same statement once for all it is true of.
+
+    Of an ``explained`` one it is not said that an array is another value of the derivation.
+    """
     if trials[0].exercise.kind.shows != "values":
         return ()
     wrong = [
@@ -127,14 +129,20 @@ def observations(trials: Sequence[Trial], compared: Compared) -> tuple[str, ...]
     pairs = [{leaf: (case[leaf].given, case[leaf].right) for leaf in wrong} for case in compared]
     if statement := exchanged(wrong, pairs):
         return (statement,)
-    if isinstance(trials[0].exercise.kind, Derivation):
-        return tuple(filter(None, (_of_a_line(trials, leaf, [case[leaf] for case in pairs], compared) for leaf in wrong)))
+    known = [{} if explained else trial.derived for trial in trials]
     sizes = [sizes_of(trial.case) for trial in trials]
+    is_derivation = isinstance(trials[0].exercise.kind, Derivation)
     found: dict[str, list[str]] = {}
     for leaf in wrong:
-        found.setdefault(observe([case[leaf] for case in pairs], sizes), []).append(leaf)
-    found.pop("", None)
-    return tuple(f"{', '.join(names)}: {statement}" for statement, names in found.items())
+        of_leaf = [case[leaf] for case in pairs]
+        statement = elsewhere(leaf, of_leaf, known) or ("" if is_derivation else observe(of_leaf, sizes))
+        found.setdefault(statement, []).append(leaf)
+    untold = found.pop("", [])
+    told = [f"{', '.join(names)}: {statement}" for statement, names in found.items()]
+    if is_derivation:
+        lines = {name: part for name, part in compared[0].items() if name in untold or name not in wrong}
+        told += filter(None, (_at_some_points(trials[0], name, part) for name, part in lines.items()))
+    return tuple(told)
 
 
 def _at_some_points(trial: Trial, leaf: str, part: Comparison) -> str:

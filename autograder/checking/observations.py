@@ -64,9 +64,10 @@ def elsewhere(name: str, pairs: Sequence[Pair], known: Sequence[Mapping[str, Any
     known : in each case the inputs and the right values of all steps, by name
     """
     for other, value in known[0].items():
-        if other != name and _is_numeric(value):
-            if all(agrees(given, case[other]) for (given, _), case in zip(pairs, known, strict=True)):
-                return f"these are the values of {other}. Look at the line that returns them."
+        if other == name or not _is_numeric(value):
+            continue
+        if all(agrees(given, case[other]) for (given, _), case in zip(pairs, known, strict=True)):
+            return f"these are the values of {other}. Look at the line that returns them."
     return ""
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import builtins
 import types
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeGuard
@@ -152,7 +153,12 @@ def slips(exercise: Exercise) -> dict[str, Mistake]:
 
     A name is made of the step and the category, such as ``"dZ2:sign"``, with a number where there are several.
     """
-    found: dict[str, Mistake] = {}
+    with warnings.catch_warnings(action="ignore"):  # of Python, about programs that make no sense
+        return dict(_named(exercise))
+
+
+def _named(exercise: Exercise) -> Iterator[tuple[str, Mistake]]:
+    """The slips with their names."""
     for step, label, sentences, steps_slips in _by_step(exercise):
         counts: dict[str, int] = {}
         ranks = list(sentences)
@@ -160,10 +166,8 @@ def slips(exercise: Exercise) -> dict[str, Mistake]:
             counts[category] = number = counts.get(category, 0) + 1
             name = f"{step.name}:{category}{number if number > 1 else ''}"
             sentence = sentences[category].format(step=label, word=word)
-            found[name] = Mistake(
-                name, step.name, formula, sentence, exercise.kind.make(exercise, {step.name: formula})
-            )
-    return found
+            answer = exercise.kind.make(exercise, {step.name: formula})
+            yield name, Mistake(name, step.name, formula, sentence, answer)
 
 
 def _by_step(exercise: Exercise) -> Iterator[tuple[Step, str, Mapping[str, str], Iterable[Slip]]]:
@@ -191,10 +195,10 @@ def _of_formulas(
     formulas: Iterable[Any], before: Mapping[str, Formula], known: Mapping[str, Any], value: Any
 ) -> list[Slip]:
     """The slips of a step's formulas, which all say the same; each program once."""
-    found: dict[types.CodeType, Slip] = {}
+    found: dict[tuple[Any, int], Slip] = {}
     for formula in formulas:
         for slip in _of_formula(formula, before, known, value):
-            found.setdefault(slip[2].__code__, slip)
+            found.setdefault((slip[2].__code__, id(slip[2].__globals__)), slip)
     return list(found.values())
 
 

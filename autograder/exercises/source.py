@@ -12,9 +12,12 @@ import linecache
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.lib.stride_tricks import as_strided
+
+from chainrule_lib import activations
 
 Function = ast.Lambda | ast.FunctionDef
 
@@ -384,12 +387,11 @@ def joined(tree: Function, function: types.FunctionType, before: Mapping[str, An
     """
     found: list[ast.Lambda] = []
     names = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in before)
-    for name in names if isinstance(tree, ast.Lambda) else ():
+    for name in names if isinstance(tree, ast.Lambda) and not _binds(tree.body) else ():
         earlier = tree_of(before[name])
-        if not isinstance(earlier, ast.Lambda) or before[name].__globals__ is not function.__globals__:
+        if not isinstance(earlier, ast.Lambda) or _binds(earlier.body):
             continue
-        code = before[name].__code__
-        if code.co_freevars or any(isinstance(node, ast.Lambda | ast.comprehension) for node in ast.walk(earlier.body)):
+        if before[name].__globals__ is not function.__globals__ or before[name].__code__.co_freevars:
             continue
         together = _Substituted({name: earlier.body}).visit(_WrittenOut(function).visit(copied(tree)))
         used = dict.fromkeys([*parameters(tree), *parameters(earlier)])
@@ -400,7 +402,13 @@ def joined(tree: Function, function: types.FunctionType, before: Mapping[str, An
 
 
 class _WrittenOut(ast.NodeTransformer):
-    """Writes out calls of functions of the same file that are one expression."""
+    """Writes out calls of functions that are one expression: those of the same file, and the course's activations."""
+
+    _written: ClassVar[dict[Any, Any]] = {
+        activations.sigmoid: lambda z: 1 / (1 + np.exp(-z)),
+        activations.sigmoid_derivative: lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2,
+        activations.tanh_derivative: lambda z: 1 - np.tanh(z) ** 2,
+    }
 
     def __init__(self, function: types.FunctionType, depth: int = 3) -> None:
         self._function = function
@@ -411,17 +419,25 @@ class _WrittenOut(ast.NodeTransformer):
         if not isinstance(node.func, ast.Name) or node.keywords or not self._depth:
             return node
         called = value_of(self._function, node.func.id)
+        if not isinstance(called, types.FunctionType):
+            return node
+        called = self._written.get(called, called)
         tree = tree_of(called)
-        if tree is None or called.__code__.co_filename != self._function.__code__.co_filename:
+        if tree is None or called.__code__.co_filename not in (self._function.__code__.co_filename, __file__):
             return node
         body = _expression(tree)
         if body is None or called.__code__.co_freevars or len(node.args) != len(parameters(tree)):
             return node
-        if any(isinstance(inner, ast.Lambda | ast.comprehension) for inner in ast.walk(body)):
-            return node  # a name that is bound inside might be one of the arguments'
+        if _binds(body):
+            return node
         arguments = dict(zip(parameters(tree), node.args, strict=True))
         written: ast.AST = _WrittenOut(called, self._depth - 1).visit(_Substituted(arguments).visit(body))
         return written
+
+
+def _binds(body: ast.expr) -> bool:
+    """Whether an expression has names of its own, which might be those of what is put into it."""
+    return any(isinstance(node, ast.Lambda | ast.comprehension) for node in ast.walk(body))
 
 
 def _expression(tree: Function) -> ast.expr | None:
