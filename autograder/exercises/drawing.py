@@ -50,6 +50,10 @@ class Draw:
         turned = bin(self._case & pattern).count("1") + int(self._shared.integers(2))
         return float(self.rng.uniform(low, high)) * (-1) ** turned
 
+    def turn(self, *values: int) -> int:
+        """One of these values, and in the next case the next one: each of them is in a check of as many cases."""
+        return values[(self._case + int(self._shared.integers(len(values)))) % len(values)]
+
     def uniform(self, low: float, high: float, *shape: int) -> Array:
         """Numbers between ``low`` and ``high``; a float without a shape."""
         return self.rng.uniform(low, high, shape) if shape else self.rng.uniform(low, high)  # type: ignore[return-value]

@@ -84,9 +84,17 @@ _MEAN_OVER_OUTPUTS = (
 
 
 def _logits(draw: Draw) -> Environment:
-    """Moderate numbers of both signs, with one that is hugely positive and one that is hugely negative."""
-    z = np.concatenate([2 * draw.nonzero(draw.sizes(1)[0]), draw.uniform(750, 900, 1), -draw.uniform(750, 900, 1)])
-    return {"z": draw.rng.permutation(z)}
+    """Moderate numbers of both signs, with a small, a smaller, and a huge one on either side of 0."""
+    sizes = [2 * draw.nonzero(draw.sizes(1)[0])]
+    for low, high in ((0.2, 0.9), (0.01, 0.1), (750, 900)):
+        sizes += [draw.uniform(low, high, 1), -draw.uniform(low, high, 1)]
+    return {"z": draw.rng.permutation(np.concatenate(sizes))}
+
+
+def _by_sign(z: Any) -> Any:
+    """σ(z) as one writes it without overflow."""
+    e = np.exp(-np.abs(z))
+    return np.where(z < 0, e, 1) / (1 + e)
 
 
 _STABLE_SIGMOID = Exercise(
@@ -102,6 +110,7 @@ _STABLE_SIGMOID = Exercise(
         Step(
             "a",
             lambda z: sigmoid(z),
+            spellings=(lambda z: _by_sign(z),),
             mistakes={
                 "overflow_at_large_z": (
                     lambda z: np.exp(z) / (1 + np.exp(z)),
@@ -551,6 +560,7 @@ _CROSS_ENTROPY = Exercise(
         Step(
             "losses",
             lambda Z, Y: _softplus(Z) - Y * Z,
+            spellings=(lambda Z, Y: np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z))),),
             mistakes={
                 "logarithm_of_zero": (
                     lambda Z, Y: _from_probabilities(sigmoid(Z), Y),
@@ -630,6 +640,7 @@ _CROSS_ENTROPY_GRADIENT = Exercise(
         Step(
             "derivative",
             lambda A, Y: (A - Y) / _slope(A),
+            spellings=(lambda A, Y: -Y / A + (1 - Y) / (1 - A),),
             share=2.0,
             mistakes={
                 "negated": (lambda A, Y: (Y - A) / _slope(A), _WRONG_SIGN),

@@ -741,7 +741,7 @@ def _deltas(dZ: Any, activations: Any, weights: Any, local: Any = _slope) -> lis
 
 
 def _deep(draw: Draw) -> Environment:
-    n, *sizes = draw.sizes(draw.integer(4, 6))
+    n, *sizes = draw.sizes(draw.turn(4, 5, 6))
     pairs = list(itertools.pairwise(sizes))
     return {
         "X": draw.normal(n, sizes[0]),
@@ -1169,6 +1169,7 @@ _CROSS_ENTROPY_LINES = Exercise(
         Step(
             "dl_da",
             lambda a, y: (a - y) / (a * (1 - a)),
+            spellings=(lambda a, y: -y / a + (1 - y) / (1 - a),),
             mistakes={
                 "first_term_only": (
                     lambda a, y: -y / a,
