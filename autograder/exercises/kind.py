@@ -32,7 +32,7 @@ class NotAnAnswer(Exception):
 class Attempt:
     """An answer that can be right in parts: ``failed`` has a sentence for every value that could not be had.
 
-    Such a value is nan. ``notes`` has sentences about the answer as a whole.
+    Such a value is not finite. ``notes`` has sentences about the answer as a whole.
     """
 
     def __init__(self) -> None:

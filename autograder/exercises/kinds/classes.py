@@ -14,6 +14,7 @@ somebody would, and gives the numbers that come out, so that a method that is mi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,10 @@ from autograder.exercises.drawing import Array
 from autograder.exercises.formulas import Environment, Formula, needs
 from autograder.exercises.kind import Attempt, Kind, NotAnAnswer, require_callable
 from autograder.exercises.model import Exercise, Step
+
+MISSING, OTHER, RAISED = np.nan, np.inf, -np.inf
+"""What stands for the numbers of a probe that gave none: no such method, something else than numbers, an exception. Who
+left a method out is not taken for somebody whose method raises."""
 
 
 class Missing:
@@ -112,7 +117,7 @@ class Trials(Attempt):
         self.made = made
 
     def __call__(self, *inputs: Any) -> dict[str, Array]:
-        """What the probes give for these inputs; a probe that fails gives nan in the shape of the right values."""
+        """What the probes give for these inputs; a probe that fails has its mark in every entry."""
         found = self.of(dict(zip(self.exercise.inputs, inputs, strict=True)))
         if self.failed.keys() == found.keys() and all("NotImplementedError" in why for why in self.failed.values()):
             raise NotImplementedError  # the class is as it was handed out
@@ -127,14 +132,15 @@ class Trials(Attempt):
         try:
             return _flat(step.probe(self.made, *inputs))
         except NotAnAnswer as problem:
-            self.failed[step.name] = f"`{step.shown}` {problem}."
+            self.failed[step.name], mark = f"`{step.shown}` {problem}.", OTHER
         except RecursionError:
-            self.failed[step.name] = f"`{step.shown}` calls itself without end."
+            self.failed[step.name], mark = f"`{step.shown}` calls itself without end.", RAISED
         except Exception as error:
             said = " ".join(str(error).split())[:200]
             self.failed[step.name] = f"`{step.shown}` raised {type(error).__name__}{f': {said}' if said else ''}."
+            mark = MISSING if re.search("unsupported operand|has no attribute|not callable", said) else RAISED
         right = self.exercise.kind.make(self.exercise, {})
-        return np.full_like(_flat(step.probe(right, *inputs)), np.nan)
+        return np.full_like(_flat(step.probe(right, *inputs)), mark)
 
 
 def _flat(given: Any) -> Array:
