@@ -14,6 +14,7 @@ import numpy as np
 
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment
+from autograder.exercises.kind import NotAnAnswer
 from autograder.exercises.kinds import (
     Class,
     Derivation,
@@ -362,9 +363,27 @@ def _parts(*duals: Any) -> tuple[Any, ...]:
     return tuple(part for dual in duals for part in fields(dual, "value", "tangent"))
 
 
+def _of_duals(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A probe of an operation of two dual numbers, which leaves both as they are."""
+
+    def probe(Dual: Any, a: Any, da: Any, b: Any, db: Any) -> Any:
+        x, y = Dual(a, da), Dual(b, db)
+        result = _parts(operation(x, y))
+        if not np.allclose(np.ravel(_parts(x, y)), (a, da, b, db)):
+            raise NotAnAnswer("changes x or y, where a new Dual is expected and the old ones stay as they are")
+        return result
+
+    return probe
+
+
 def _dual_numbers(draw: Draw) -> Environment:
     numbers = {name: draw.number(0.5, 1.6) for name in ("a", "da", "b", "db", "c")}
-    return numbers | {"n": int(draw.rng.choice([-3, -2, 3, 4]))}
+    return numbers | {"n": _exponent(draw)}
+
+
+def _exponent(draw: Draw) -> int:
+    """A whole exponent: in two of four cases a negative one."""
+    return int(draw.rng.choice([3, 4] if draw.number(1, 2) > 0 else [-3, -2]))
 
 
 def _missing(written: str, method: str) -> str:
@@ -419,7 +438,7 @@ _DUAL_CLASS = Exercise(
             "add",
             _dual("__add__", _add, lambda a, da, b, db: da + db),
             share=0.5,
-            probe=lambda Dual, a, da, b, db: _parts(Dual(a, da) + Dual(b, db)),
+            probe=_of_duals(lambda x, y: x + y),
             shown="x + y",
             mistakes={
                 "sum_moves_only_x": (
@@ -443,7 +462,7 @@ _DUAL_CLASS = Exercise(
         Method(
             "sub",
             _dual("__sub__", _subtract, lambda a, da, b, db: da - db),
-            probe=lambda Dual, a, da, b, db: _parts(Dual(a, da) - Dual(b, db)),
+            probe=_of_duals(lambda x, y: x - y),
             shown="x - y",
             mistakes={
                 "difference_adds_tangents": (
@@ -496,7 +515,7 @@ _DUAL_CLASS = Exercise(
             "mul",
             _dual("__mul__", _multiply, lambda a, da, b, db: da * b + a * db),
             share=2,
-            probe=lambda Dual, a, da, b, db: _parts(Dual(a, da) * Dual(b, db)),
+            probe=_of_duals(lambda x, y: x * y),
             shown="x * y",
             mistakes={
                 "product_without_y_moving": (
@@ -548,7 +567,7 @@ _DUAL_CLASS = Exercise(
             "div",
             _dual("__truediv__", _divide, lambda a, da, b, db: (da - a / b * db) / b),
             share=2,
-            probe=lambda Dual, a, da, b, db: _parts(Dual(a, da) / Dual(b, db)),
+            probe=_of_duals(lambda x, y: x / y),
             shown="x / y",
             mistakes={
                 "quotient_adds": (
@@ -1498,6 +1517,22 @@ def _visits(in_order: Callable[[Operands, int], Sequence[int]]) -> type:
     return type("visits", (), {"visits": visits})
 
 
+def _visits_by_number(self: Any) -> list[Any]:
+    """Depth first, taking nodes with the same number for one."""
+    found: list[Any] = []
+    seen: list[float] = []
+
+    def visit(node: Any) -> None:
+        if node.value not in seen:
+            seen.append(node.value)
+            for operand, _ in node.sources:
+                visit(operand)
+            found.append(node)
+
+    visit(self)
+    return found[::-1]
+
+
 def _gradients(y: Any, *inputs: Any) -> tuple[Any, ...]:
     """The value of y and, after its backward pass, the gradients of the inputs."""
     y.backward()
@@ -1555,19 +1590,22 @@ def _used_twice(Value: Any, a: Any, b: Any) -> Any:
 
 
 def _diamonds(Value: Any, a: Any, b: Any, c: Any) -> Any:
-    """Two graphs: in one a node is met too early level by level, in the other going down into its user first."""
+    """Three graphs: in one a node is met too early level by level, in one going down into its user first; in the third
+    two nodes have the same number."""
     x, w, bias = Value(a), Value(b), Value(c)
     u = x * w
     first = _gradients((u * w + bias) * u, x, w, bias)
     x, w, bias = Value(a), Value(b), Value(c)
     s = x * w
     second = _gradients((s + bias) * (s * x), x, w, bias)
-    return first + second
+    x, twin, w = Value(a), Value(a), Value(b)
+    third = _gradients((x * w) * (twin * w), x, twin, w)
+    return first + second + third
 
 
 def _numbers_for_values(draw: Draw) -> Environment:
     numbers = {name: draw.number(0.5, 1.6) for name in ("a", "b", "c")}
-    return numbers | {"n": int(draw.rng.choice([-3, -2, 3, 4]))}
+    return numbers | {"n": _exponent(draw)}
 
 
 _VALUE_CLASS = Exercise(
@@ -1909,6 +1947,12 @@ _VALUE_CLASS = Exercise(
                     _visits(lambda operands, end: _finished(operands, end, again=True)[::-1]),
                     "A value that is used twice was also visited twice, and sent its gradient on twice. Remember which "
                     "values have been visited.",
+                ),
+                "equal_numbers_taken_for_one": (
+                    _method("visits", _visits_by_number),
+                    "Two values with the same number were taken for one, and only one of them sent its gradient on. "
+                    "What has been visited is an object, not a number: does your class compare by value, as a "
+                    "dataclass does?",
                 ),
                 "nodes_inputs_first": (
                     _visits(lambda operands, end: _finished(operands, end)),

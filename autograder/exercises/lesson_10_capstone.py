@@ -1645,11 +1645,11 @@ def _twice(Layer: Any, X: Any, dA: Any, W: Any, b: Any) -> tuple[Any, ...]:
 
 
 def _upstream_afterwards(Layer: Any, X: Any, dA: Any, W: Any, b: Any) -> Any:
-    """The array that was handed to backward, as it is afterwards."""
-    layer, handed = Layer(W.copy(), b.copy()), dA.copy()
-    layer.forward(X.copy())
+    """The arrays that were handed to backward and to forward, as they are afterwards."""
+    layer, handed, samples = Layer(W.copy(), b.copy()), dA.copy(), X.copy()
+    layer.forward(samples)
     layer.backward(handed)
-    return handed
+    return handed, samples
 
 
 def _stepped(Layer: Any, X: Any, dA: Any, W: Any, b: Any, rate: Any) -> tuple[Any, ...]:
@@ -1746,7 +1746,7 @@ _RELU_LAYER = Exercise(
             "upstream",
             _Masked,
             probe=lambda Layer, X, dA, W, b: _upstream_afterwards(Layer, X, dA, W, b),
-            shown="dA after layer.backward(dA)",
+            shown="dA and X after layer.backward(dA)",
             mistakes={
                 "upstream_changed_in_place": (
                     _MaskedInPlace,
