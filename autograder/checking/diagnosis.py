@@ -41,7 +41,7 @@ TRIPLE_FORMULAS = 20_000
 """Formulas after which the search for three mistakes gives up, so that feedback stays immediate: about 0.1 s. It is no
 time, since the same answer should get the same marks on a busy machine."""
 
-CLASSES = 100
+CLASSES = 400
 """Classes made for one count of mistakes at most: each goes through every probe."""
 
 AGREE = 1e-12
@@ -170,7 +170,8 @@ def agrees(given: Any, computed: Any) -> bool:
     fit = fitted(np.asarray(given), array.shape)
     if fit.shape != array.shape:
         return False
-    difference = np.abs(fit - array)
+    with np.errstate(invalid="ignore"):  # of two infinities
+        difference = np.abs(fit - array)
     if np.isnan(difference).any():  # nan agrees with nan, an infinity with the same one; the rest is compared as usual
         if not np.array_equal(fit[~np.isfinite(array)], array[~np.isfinite(array)], equal_nan=True):
             return False

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from autograder.checking.values import Array, copied, leaves, mapped
 from autograder.exercises.formulas import Environment, Formula, apply
-from autograder.exercises.kinds import Class
+from autograder.exercises.kinds import Class, Derivation
 from autograder.exercises.model import Exercise
 
 STEP = 1e-30
@@ -42,6 +42,9 @@ SINGLE = float(np.finfo(np.float32).eps / np.finfo(float).eps)
 VALUE = 1e-5
 """Relative tolerance of a value that is no gradient. No finite difference hides there, so a step in single precision
 (SAFETY times its rounding of 1.2e-7) and the usual small constant inside a logarithm or a denominator pass."""
+
+FORMULA = 1e-13
+"""Relative tolerance of a formula's or a class's values. SymPy writes its floats with 15 digits."""
 
 DIFFERENCE = 1e-3
 """Relative error up to which an unexplained answer is taken for a finite difference. A forward difference errs by h/2
@@ -129,13 +132,19 @@ def tolerances(exercise: Exercise, case: Mapping[str, Any], environment: Environ
         for name in exercise.returns:
             for leaf, array in leaves(name, moved[name]):
                 movement[leaf] = max(movement[leaf], float(np.max(np.abs(array - expected[leaf]), initial=0.0)))
-    # A class has derivatives to give, so a finite difference inside it must not pass for them.
-    is_value = exercise.loss is None and exercise.float32 and not isinstance(exercise.kind, Class)
-    floor = VALUE if is_value else 0.0
+    floor = _floor(exercise)
     return {
         leaf: Tolerance(SAFETY * max(movement[leaf], eps * size(array) / 4), floor * size(array))
         for leaf, array in expected.items()
     }
+
+
+def _floor(exercise: Exercise) -> float:
+    """The relative error that is let pass whatever the derivation's conditioning."""
+    if isinstance(exercise.kind, Class | Derivation):
+        # They have derivatives to give, and a finite difference inside must not pass for them.
+        return FORMULA
+    return VALUE if exercise.loss is None and exercise.float32 else 0.0
 
 
 def _rounded(exercise: Exercise, case: Mapping[str, Any], eps: float, rng: np.random.Generator) -> Environment:

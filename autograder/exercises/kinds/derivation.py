@@ -42,6 +42,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sech": lambda x: 1 / np.cosh(x),
     "csch": lambda x: 1 / np.sinh(x),
     "coth": lambda x: 1 / np.tanh(x),
+    "cbrt": lambda x: x ** (1 / 3),
     "ln": np.log,
     "Abs": np.abs,
     "abs": np.abs,

@@ -197,7 +197,7 @@ def order(
         )
         name, why = named.get((early, needed), general)
         disorders[name] = (_constant(float(n)), why)
-    steps.append(Step(ORDER, _constant(0.0), share=len(lines) / 2, mistakes=disorders))
+    steps.append(Step(ORDER, _constant(0.0), share=float(len(lines)), mistakes=disorders))
     listed = "\n".join(f"- **{label}**: {text}" for label, (_, _, text) in zip(labels, wordings, strict=True))
     return Exercise(
         id=id,
