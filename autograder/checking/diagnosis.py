@@ -21,7 +21,7 @@ import numpy as np
 
 from autograder.checking import slip_search
 from autograder.checking.precision import SAFETY, SINGLE, coarseness, size
-from autograder.checking.values import Array, fitted, leaves
+from autograder.checking.values import Array, copied, fitted, leaves
 from autograder.exercises.formulas import Environment, apply, needs
 from autograder.exercises.kinds import Class
 from autograder.exercises.model import Exercise
@@ -184,7 +184,7 @@ def agrees(given: Any, computed: Any) -> bool:
 def rows(exercise: Exercise, name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
     """The returned values that a mistake, made alone, changes in a case."""
     right = exercise.derive(case)
-    environment = dict(case)
+    environment = {name: copied(value) for name, value in case.items()}  # a slip may write into what it is given
     with contextlib.suppress(Exception):
         exercise.kind.compute(exercise, exercise.formulas(name), environment)
     computed = [name for name in exercise.returns if name in environment]

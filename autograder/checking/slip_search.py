@@ -21,7 +21,8 @@ import numpy as np
 
 from autograder.checking.values import copied, leaves
 from autograder.exercises.formulas import Environment, Formula, apply, needs
-from autograder.exercises.kinds import Class
+from autograder.exercises.kinds import Class, Method
+from autograder.exercises.kinds.classes import Trials
 from autograder.exercises.model import Exercise, Mistake
 
 MOST_OFFERED = 3
@@ -33,8 +34,8 @@ CALLS_BESIDE_A_MISTAKE = 300_000
 derivation makes many calls), so that feedback stays immediate: about 0.1 s. It is no time, since the same answer should
 get the same feedback on a busy machine."""
 
-TRIED_IN_A_CLASS = 400
-"""Slips tried in a class, where each of them is a class that goes through every probe."""
+TRIED_IN_A_CLASS = 1_200
+"""Slips tried in a class, where each of them is a class of its own."""
 
 Agrees = Callable[[Any, Any], bool]
 Values = Sequence[Mapping[str, Any]]
@@ -100,7 +101,7 @@ class _Search:
     def fitting(self, names: tuple[str, ...], budget: Iterator[int]) -> list[Mistake]:
         """The slips that give the learner's values on every case; each one tried takes one from the budget."""
         if isinstance(self.exercise.kind, Class):
-            return [slip for slip in self._likely_in_a_class() if self._gives_all(slip, names)]
+            return [slip for slip in self._fitting_in_a_class() if self._gives_all(slip, names)]
         environment = self._environment(names)
         wrong = self.wrong(names)
         if not environment or not wrong:
@@ -197,10 +198,20 @@ class _Search:
         except Exception:  # such as a list of arrays in the place of an array
             return False
 
-    def _likely_in_a_class(self) -> list[Mistake]:
-        """The slips in the parts of a class whose own probes give something wrong."""
+    def _fitting_in_a_class(self) -> Iterator[Mistake]:
+        """The slips in a part of a class that give what the part's own probe gives with the learner's."""
         wrong = self.wrong(())
-        return [slip for slip in self.exercise.slips.values() if slip.step in wrong][:TRIED_IN_A_CLASS]
+        steps = {step.name: step for step in self.exercise.steps if isinstance(step, Method)}
+        given = self.given[self._first]
+        likely = (slip for slip in self.exercise.slips.values() if slip.step in wrong)
+        for slip in itertools.islice(likely, TRIED_IN_A_CLASS):
+            try:
+                made = self.exercise.kind.make(self.exercise, {slip.step: slip.formula})
+            except TypeError:  # these parts make no class
+                continue
+            value = Trials(self.exercise, made).one(steps[slip.step], self._case(self._first))
+            if self._is(given[slip.step], value):
+                yield slip
 
     def offered(self, names: tuple[str, ...], found: Sequence[Mistake]) -> list[tuple[str, ...]]:
         """What is told of the slips that fit: one for the same values of a step, the plainest first, at most three."""

@@ -75,7 +75,7 @@ SENTENCES: dict[str, str] = {
     "entries?",
     "index": "In {step} an index is off. Which entry does the rule take? Counting starts at 0, and −1 is the last one.",
     "slice": "In {step} a range begins or ends in another place than it should. Check its first and its last entry.",
-    "reversed": "In {step} the entries come in the opposite order.",
+    "reversed": "In {step} the entries come in the opposite order. Which of them does the rule begin with?",
     "comparison": "In {step} a comparison is another one than in the rule. Put in a value on either side of it.",
     "branch": "In {step} two cases are told apart in another way than in the rule. Try a value for each of them.",
     "summed": "In {step} entries are added up or averaged that the rule keeps apart. What shape should it have?",
@@ -86,6 +86,8 @@ SENTENCES: dict[str, str] = {
 SHAPES: dict[str, str] = {
     "order": "In {step} two axes have changed places. Which of them comes first, rows or columns?",
     "name": "In {step} an axis has another length: the size of something else, {word}, stands there.",
+    "computed": "In {step} the length of an axis is computed in another way than in the rule. Take small numbers and "
+    "count.",
     "fixed": "In {step} an axis has another length. Is it the same number in every case, or the size of something?",
     "missing": "In {step} an axis is missing. Over which indices does it run?",
     "added": "In {step} there is an axis too many. Over which indices does it run?",
@@ -182,11 +184,12 @@ def _by_step(exercise: Exercise) -> Iterator[tuple[Step, str, Mapping[str, str],
     values = exercise.derive(exercise.cases(0, 1)[0])
     known = {name: values[name] for name in exercise.inputs}
     for step in exercise.steps:
+        before = {earlier.name: earlier.formula for earlier in exercise.steps if earlier.name in known}
+        formulas = (step.formula, *step.spellings)
         if isinstance(exercise.kind, Shapes):
-            yield step, step.name, SHAPES, _of_shape(step.formula, known)
+            found = [slip for formula in formulas for slip in _of_shape(formula, before, known)]
+            yield step, step.name, SHAPES, found
         else:
-            before = {earlier.name: earlier.formula for earlier in exercise.steps if earlier.name in known}
-            formulas = (step.formula, *step.spellings)
             yield step, step.name, SENTENCES, _of_formulas(formulas, before, known, values[step.name])
         known[step.name] = values[step.name]
 
@@ -247,31 +250,64 @@ def _of_class(formula: Any) -> Iterator[Slip]:
             yield category, word, type(formula.__name__, (formula,), {name: made})
 
 
-def _of_shape(formula: Any, known: Mapping[str, Any]) -> list[Slip]:
-    """The slips of a list of sizes: two exchanged, another, one too few or too many, the shape of something else."""
+def _of_shape(formula: Any, before: Mapping[str, Formula], known: Mapping[str, Any]) -> list[Slip]:
+    """The slips of a list of sizes: one in the place of another, one too few or too many, one computed wrongly.
+
+    The parameters are those of ``_of_formula``. Where the shape is that of an earlier step, it may be written anew.
+    """
     tree = source.tree_of(formula)
-    if not isinstance(tree, ast.Lambda) or not isinstance(tree.body, ast.Call):
-        return []
-    call = tree.body
-    changing = source.Tree(tree, formula)
-    sizes = [name for name, value in known.items() if not np.ndim(value)]
-    changes: list[Change] = []
+    if isinstance(tree, ast.Lambda) and _is_name(tree.body) and tree.body.id in before:
+        return [*_other_shapes(tree, formula, known), *_of_shape(before[tree.body.id], before, known)]
+    found: dict[types.CodeType, Slip] = {}
+    for spelling in source.spellings(tree, formula) if isinstance(tree, ast.Lambda) else ():
+        if isinstance(spelling, ast.Lambda) and isinstance(spelling.body, ast.Call):
+            for slip in (*_of_sizes(spelling, formula, known), *_other_shapes(spelling, formula, known)):
+                found.setdefault(slip[2].__code__, slip)
+    return list(found.values())
+
+
+def _of_sizes(tree: ast.Lambda, formula: Any, known: Mapping[str, Any]) -> Iterator[Slip]:
+    """The slips within a list of sizes."""
+    assert isinstance(tree.body, ast.Call)
+    call, changing = tree.body, source.Tree(tree, formula)
+    sizes = {name: value for name, value in known.items() if not np.ndim(value)}
+    lists: list[Change] = []
     for i, size in enumerate(call.args):
-        before, after = call.args[:i], call.args[i + 1 :]
-        changes += [("name", _call(call, [*before, _name(name), *after]), name) for name in sizes]
-        changes += [("fixed", _call(call, [*before, ast.Constant(length), *after]), "") for length in (0, 1, 2)]
-        changes += [("missing", _call(call, [*before, *after]), "")]
+        rest, after = call.args[:i], call.args[i + 1 :]
+        lists += [("name", _call(call, [*rest, _name(name), *after]), name) for name in sizes]
+        lists += [("fixed", _call(call, [*rest, ast.Constant(length), *after]), "") for length in (0, 1, 2)]
+        lists += [("missing", _call(call, [*rest, *after]), "")]
         for j, other in enumerate(after):
-            changes.append(("order", _call(call, [*before, other, *after[:j], size, *after[j + 1 :]]), ""))
+            lists.append(("order", _call(call, [*rest, other, *after[:j], size, *after[j + 1 :]]), ""))
     for i in range(len(call.args) + 1):
         for length in (ast.Constant(1), *map(_name, sizes)):
-            changes.append(("added", _call(call, [*call.args[:i], length, *call.args[i:]]), ""))
-    changes += [("copied", _name(name), name) for name, value in known.items() if np.ndim(value)]
-    found: list[Slip] = []
-    for category, replacement, word in changes:
-        with source.Put(tree, "body", None, ast.fix_missing_locations(replacement)), changing.taking(list(known)):
-            found.append((category, word, changing.made()))
-    return found
+            lists.append(("added", _call(call, [*call.args[:i], length, *call.args[i:]]), ""))
+    for category, replacement, word in lists:
+        with source.Put(tree, "body", None, ast.fix_missing_locations(replacement)), changing.taking(list(sizes)):
+            yield category, word, changing.made()
+    within = _Changes(changing, sizes)
+    for parent, field, position, node in source.places(tree):
+        if not isinstance(node, ast.expr) or node is call or parent is call:
+            continue  # those have been exchanged as a whole
+        for category, replacement, word in within.expression(node, parent, field):
+            with (
+                source.Put(parent, field, position, ast.fix_missing_locations(replacement)),
+                changing.taking(list(sizes)),
+            ):
+                yield "name" if category == "name" else "computed", word, changing.made()
+    for i, size in enumerate(call.args):
+        for category, replacement, word in within.expression(size, call, "args") if not _is_name(size) else ():
+            put = source.Put(call, "args", i, ast.fix_missing_locations(replacement))
+            with put, changing.taking(list(sizes)):
+                yield "name" if category == "name" else "computed", word, changing.made()
+
+
+def _other_shapes(tree: ast.Lambda, formula: Any, known: Mapping[str, Any]) -> Iterator[Slip]:
+    """The shapes of other things in the place of one."""
+    changing = source.Tree(tree, formula)
+    for name in [name for name, value in known.items() if np.ndim(value)]:
+        with source.Put(tree, "body", None, ast.fix_missing_locations(_name(name))), changing.taking([name]):
+            yield "copied", name, changing.made()
 
 
 class _Changes:

@@ -426,7 +426,8 @@ class _WrittenOut(ast.NodeTransformer):
         if tree is None or called.__code__.co_filename not in (self._function.__code__.co_filename, __file__):
             return node
         body = _expression(tree)
-        if body is None or called.__code__.co_freevars or len(node.args) != len(parameters(tree)):
+        others = (*tree.args.kwonlyargs, tree.args.vararg, tree.args.kwarg)
+        if body is None or called.__code__.co_freevars or any(others) or len(node.args) != len(parameters(tree)):
             return node
         if _binds(body):
             return node

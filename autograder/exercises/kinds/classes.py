@@ -125,9 +125,10 @@ class Trials(Attempt):
 
     def of(self, environment: Mapping[str, Any]) -> dict[str, Array]:
         """As ``__call__``, with the inputs by name."""
-        return {step.name: self._one(step, environment) for step in self.exercise.steps if isinstance(step, Method)}
+        return {step.name: self.one(step, environment) for step in self.exercise.steps if isinstance(step, Method)}
 
-    def _one(self, step: Method, environment: Mapping[str, Any]) -> Array:
+    def one(self, step: Method, environment: Mapping[str, Any]) -> Array:
+        """What the probe of a single step gives."""
         inputs = [environment[name] for name in needs(step.probe)[1:]]
         try:
             return _flat(step.probe(self.made, *inputs))
