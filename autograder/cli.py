@@ -95,6 +95,9 @@ def grade_demo(keep: Path | None) -> None:
 @click.argument("lessons", nargs=-1, metavar="[LESSON]...")
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="For every mistake and answer.")
 @click.option("--pair-seeds", type=click.IntRange(1), default=3, show_default=True, help="For every pair of mistakes.")
+@click.option(
+    "--pair-every", type=click.IntRange(1), default=1, show_default=True, help="Try one pair in so many only."
+)
 @click.option("--mutants/--no-mutants", default=True, help="Also try mutants of right answers.  [default: yes]")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try one in so many mutants only.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for every processor]")
@@ -103,6 +106,7 @@ def selftest(
     lessons: tuple[str, ...],
     seeds: int,
     pair_seeds: int,
+    pair_every: int,
     mutants: bool,
     every: int,
     workers: int | None,
@@ -113,7 +117,7 @@ def selftest(
     """
     from autograder.selftest import report
 
-    sys.exit(report(lessons or None, seeds, pair_seeds, every if mutants else 0, workers, file))
+    sys.exit(report(lessons or None, seeds, pair_seeds, pair_every, every if mutants else 0, workers, file))
 
 
 if __name__ == "__main__":

@@ -171,9 +171,10 @@ def _along_a_direction(draw: Draw) -> Environment:
 
 
 def _to_be_checked(draw: Draw) -> Environment:
-    """A gradient: right up to less than one per cent in two of the four cases, in the others far off in one entry.
+    """A gradient: right up to about one per cent in two of the four cases, in the others far off in one entry.
 
-    One entry of x does not enter the loss at all, and the last one hardly.
+    One entry of x does not enter the loss at all, and the last one hardly. The entry that is far off has a positive
+    slope. Where none is, the worst one has a negative slope, larger than the gradient's, or a slope below the floor.
     """
     n, m = draw.sizes(2)
     linear, cubic = draw.nonzero(n, m) / np.sqrt(n * m), draw.nonzero(n, m)
@@ -184,19 +185,24 @@ def _to_be_checked(draw: Draw) -> Environment:
     x, h = _in_64ths(draw.nonzero(n, m)), _step(draw)
     # The step is long, so exact slopes would not agree with the numerical ones within the tolerance.
     numerical = _slopes(valley, _both_sides(x, h), x, 2 * h)
-    turn = np.sign(numerical.flat[spoiled])  # so that the slope spoiled is positive
+    wrong, too_large = draw.number(1.0, 2.0) > 0, draw.number(1.0, 2.0) > 0
+    turn = np.sign(numerical.flat[spoiled]) * (1 if wrong else -1)
     numerical *= turn
     gradient = numerical * (1 + draw.rng.choice([-1, 1], (n, m)) * draw.uniform(0.004, 0.008, n, m))
     gradient.flat[-1] *= 3
-    wrong, too_large = draw.number(1.0, 2.0) > 0, draw.number(1.0, 2.0) > 0
-    if wrong:
+    floor = draw.uniform(1e-3, 2e-3)
+    if not wrong and too_large:
+        gradient.flat[-1] = numerical.flat[-1] + np.copysign(0.016 * floor, numerical.flat[-1])
+    elif not wrong:
+        gradient.flat[spoiled] = numerical.flat[spoiled] * draw.uniform(0.986, 0.990)
+    else:
         gradient.flat[spoiled] = numerical.flat[spoiled] * draw.uniform(8, 12) ** (1 if too_large else -1)
     return {
         "f": lambda x: turn * valley(x),
         "x": x,
         "gradient": gradient,
         "h": h,
-        "floor": draw.uniform(1e-3, 2e-3),
+        "floor": floor,
         "tolerance": draw.uniform(0.02, 0.025),
     }
 
