@@ -188,7 +188,7 @@ class Outcome:
         return self.counts.setdefault(kind, Count())
 
 
-def tasks(chosen: Sequence[Exercise], seeds: int, pair_seeds: int, every: int, pair_every: int = 1) -> list[Task]:
+def tasks(chosen: Sequence[Exercise], seeds: int, pair_seeds: int, pair_every: int, every: int) -> list[Task]:
     """The work of a self-test, in parts of a few seconds at most."""
     found: list[Task] = []
     for exercise in chosen:
@@ -430,7 +430,7 @@ def selftest(
     """
     chosen = _chosen(lessons)
     found = Report({exercise.id: {} for exercise in chosen})
-    work = tasks(chosen, seeds, pair_seeds, every, pair_every)
+    work = tasks(chosen, seeds, pair_seeds, pair_every, every)
     for number, outcome in enumerate(_performed(work, workers or os.cpu_count() or 1), start=1):
         for kind, count in outcome.counts.items():
             found.add(outcome.task.id, kind, count)
