@@ -23,7 +23,7 @@ from rich.table import Table
 
 from autograder import Exercise, evaluate, exercises
 from autograder.checking.evaluation import CASES
-from autograder.exercises.model import apply
+from autograder.exercises.formulas import apply
 from chainrule_lib import numerical_gradient
 
 SEEDS = range(5)
