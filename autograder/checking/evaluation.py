@@ -22,7 +22,7 @@ from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, code_of, run, told
-from autograder.checking.values import Unusable, leaves, read_answer
+from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
 from autograder.exercises import find
 from autograder.exercises.formulas import Environment
@@ -264,7 +264,7 @@ def _judged(
     cases = [trial.case for trial in trials]
     if found := explain(exercise, cases, given):
         result = replace(result, verdict=_verdict(compared, effects, close=False))
-        if follow_through and effects.steady and not _is_constant(given):
+        if follow_through and effects.steady and not is_constant(given):
             result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
         if any(name not in exercise.mistakes for name in found[0]):  # a slip's sentence is a general one
             seen = findings.observations(trials, compared, explained=True)
@@ -276,7 +276,7 @@ def _judged(
     if verdict == "numerical":
         return replace(result, score=0)
     follows = following(exercise, cases, given)
-    if follow_through and effects.steady and not _is_constant(given):
+    if follow_through and effects.steady and not is_constant(given):
         result = replace(result, score=max(result.score, marks.for_own_values(exercise, right, follows)))
     return replace(
         result,
@@ -284,12 +284,6 @@ def _judged(
         lines=findings.own_lines(exercise, right, follows),
         observations=result.observations + findings.observations(trials, compared),
     )
-
-
-def _is_constant(given: Sequence[Environment]) -> bool:
-    """Whether an answer is one and the same number in every entry of every case: then no step of it was ever taken."""
-    entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
-    return len(np.unique(np.concatenate(entries))) <= 1
 
 
 def _right_values(exercise: Exercise, compared: findings.Compared) -> set[str]:

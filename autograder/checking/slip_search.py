@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.checking.values import copied, leaves
+from autograder.checking.values import copied, is_constant
 from autograder.exercises.formulas import Environment, Formula, apply, needs
 from autograder.exercises.kinds import Class, Method
 from autograder.exercises.kinds.classes import Trials
@@ -50,7 +50,7 @@ def alone(exercise: Exercise, cases: Values, given: Values, first: int, agrees: 
     first : the number of the case to begin with, in which something is wrong
     agrees : whether a learner's value is the one computed
     """
-    if _is_constant(given):
+    if is_constant(given):
         return []
     search = _Search(exercise, cases, given, first, agrees)
     with _quietly():
@@ -61,7 +61,7 @@ def beside_a_mistake(
     exercise: Exercise, cases: Values, given: Values, first: int, agrees: Agrees
 ) -> list[tuple[str, ...]]:
     """Pairs of a named mistake and a slip that explain an answer, most likely ones first and within a budget."""
-    if _is_constant(given) or isinstance(exercise.kind, Class):
+    if is_constant(given) or isinstance(exercise.kind, Class):
         return []
     search = _Search(exercise, cases, given, first, agrees)
     budget = iter(range(min(TRIED_BESIDE_A_MISTAKE, CALLS_BESIDE_A_MISTAKE // search.calls())))
@@ -72,12 +72,6 @@ def beside_a_mistake(
             if len(found) >= MOST_OFFERED:
                 break
     return found[:MOST_OFFERED]
-
-
-def _is_constant(given: Values) -> bool:
-    """Whether an answer is one and the same number in every entry of every case."""
-    entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
-    return len(np.unique(np.concatenate(entries))) <= 1
 
 
 def _quietly() -> warnings.catch_warnings[None]:

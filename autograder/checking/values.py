@@ -7,7 +7,7 @@ taken as generously as is harmless: lists for arrays, a dictionary with the righ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,12 @@ def leaves(name: str, value: Any) -> Iterator[tuple[str, Array]]:
             yield from leaves(f"{name}[{index}]", item)
     else:
         yield name, np.asarray(value)
+
+
+def is_constant(given: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an answer is one and the same number in every entry of every case: then no step of it was ever taken."""
+    entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
+    return len(np.unique(np.concatenate(entries))) <= 1
 
 
 def same(first: Any, second: Any) -> bool:

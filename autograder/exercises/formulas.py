@@ -12,6 +12,11 @@ Environment = dict[str, Any]
 """The values known so far, by name: first the inputs of a case, then one step after the other."""
 
 
+def constant(value: float) -> Formula:
+    """A formula that needs nothing and gives this number."""
+    return lambda: value
+
+
 def apply(formula: Formula, environment: Mapping[str, Any]) -> Any:
     """Evaluate a formula with the values of its parameters' names."""
     return formula(*(environment[name] for name in needs(formula)))

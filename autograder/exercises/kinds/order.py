@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.exercises.formulas import Formula
+from autograder.exercises.formulas import Formula, constant
 from autograder.exercises.kind import Attempt, Kind, NotAnAnswer
 from autograder.exercises.model import Exercise, Step
 
@@ -178,10 +178,10 @@ def order(
     steps = [
         Step(
             line.name,
-            _constant(1.0),
+            constant(1.0),
             mistakes={
-                f"{line.name}_left_out": (_constant(0), f"No line of yours computes {line.name}."),
-                **{name: (_constant(n), why) for n, (name, (_, why)) in enumerate(line.wrong.items(), start=2)},
+                f"{line.name}_left_out": (constant(0), f"No line of yours computes {line.name}."),
+                **{name: (constant(n), why) for n, (name, (_, why)) in enumerate(line.wrong.items(), start=2)},
             },
         )
         for line in lines
@@ -196,8 +196,8 @@ def order(
             f"The line for {early} stands above the one for {needed}, whose value it needs.",
         )
         name, why = named.get((early, needed), general)
-        disorders[name] = (_constant(float(n)), why)
-    steps.append(Step(ORDER, _constant(0.0), share=float(len(lines)), mistakes=disorders))
+        disorders[name] = (constant(float(n)), why)
+    steps.append(Step(ORDER, constant(0.0), share=float(len(lines)), mistakes=disorders))
     listed = "\n".join(f"- **{label}**: {text}" for label, (_, _, text) in zip(labels, wordings, strict=True))
     return Exercise(
         id=id,
@@ -209,7 +209,3 @@ def order(
         question=f"{question}\n\n{listed}",
         **fields,
     )
-
-
-def _constant(value: float) -> Formula:
-    return lambda: value

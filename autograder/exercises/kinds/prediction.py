@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.exercises.formulas import Formula
+from autograder.exercises.formulas import Formula, constant
 from autograder.exercises.kind import Kind, NotAnAnswer
 from autograder.exercises.model import Exercise, Step
 
@@ -165,8 +165,8 @@ def prediction(
     steps = tuple(
         Step(
             asked.name,
-            asked.correct,
-            mistakes={name: (_constant(asked.coded(value)), why) for value, (name, why) in asked.wrong.items()},
+            _without_inputs(asked.correct),
+            mistakes={name: (constant(asked.coded(value)), why) for value, (name, why) in asked.wrong.items()},
         )
         for asked in questions
     )
@@ -175,7 +175,7 @@ def prediction(
         inputs=(),
         returns=tuple(asked.name for asked in questions),
         draw=lambda draw: {},
-        steps=tuple(Step(step.name, _without_inputs(step.formula), step.share, step.mistakes) for step in steps),
+        steps=steps,
         kind=Prediction(questions),
         question="\n\n".join(
             f"{asked.markdown()}" if len(questions) == 1 else f"**{asked.name}:** {asked.markdown()}"
@@ -185,10 +185,6 @@ def prediction(
     )
 
 
-def _constant(value: float) -> Formula:
-    return lambda: value
-
-
-def _without_inputs(formula: Formula) -> Formula:
+def _without_inputs(method: Formula) -> Formula:
     """A method as a formula, which has no parameter."""
-    return lambda: formula()
+    return lambda: method()
