@@ -1,0 +1,45 @@
+"""What C code writes to a process's standard streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+from autograder.execution.outputs import OutStream, Recorder
+
+__all__ = ["Descriptors"]
+
+
+class Descriptors:
+    """What C code writes to descriptors 1 and 2: caught in files, because a pipe that nobody empties blocks."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.files: list[tuple[int, OutStream]] = []
+
+    def open(self) -> None:
+        """Put files in the place of the two descriptors, once in a process.
+
+        Where there is no disk to write to, or no such system, what C code writes is not seen.
+        """
+        self.files = []
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl  # Windows has none
+
+            for stream in (self.recorder.out, self.recorder.err):
+                with tempfile.TemporaryFile(buffering=0) as file:
+                    caught = os.dup(file.fileno())
+                fcntl.fcntl(caught, fcntl.F_SETFL, os.O_APPEND)  # or text would follow on a gap, once it is emptied
+                os.dup2(caught, stream.number)
+                self.files.append((caught, stream))
+        self.recorder.before_flush = self.collect
+
+    def collect(self) -> None:
+        """Add what was written to what was printed."""
+        for caught, stream in self.files:
+            with contextlib.suppress(OSError):  # the cell closed it
+                if os.fstat(caught).st_size:
+                    data = os.pread(caught, self.recorder.text_left + 4, 0)
+                    os.ftruncate(caught, 0)
+                    stream.write(data.decode("utf-8", "replace"))

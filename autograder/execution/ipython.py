@@ -1,0 +1,181 @@
+"""IPython's shell as it is in a notebook, with a recorder where a kernel has sockets."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Any
+
+from IPython.core import page
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.profiledir import ProfileDir
+from IPython.utils.text import SList
+from traitlets import Any as AnyTrait
+from traitlets import CBool, Instance, Type, default
+from traitlets.config import Config
+
+from autograder.execution.outputs import Recorder, said
+from autograder.execution.widgets import Comms
+
+__all__ = ["ZMQInteractiveShell", "make"]
+
+NO_COMMANDS = "Commands of the operating system are not run while notebooks are graded: {command}"
+
+
+class _Publisher(DisplayPublisher):
+    """Displays go to the recorder."""
+
+    recorder: Recorder
+
+    def publish(  # type: ignore[override]
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
+        self._validate_data(data, metadata)
+        display_id = (transient or {}).get("display_id")
+        if update:
+            self.recorder.update(data, metadata, str(display_id))
+        else:
+            self.recorder.display(data, metadata, display_id if display_id is None else str(display_id))
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.recorder.clear(wait)
+
+
+class _DisplayHook(DisplayHook):
+    """The value of a cell's last line goes to the recorder."""
+
+    recorder: Recorder
+    pending = False
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+
+    def start_displayhook(self) -> None:
+        self.pending, self.data, self.metadata = True, {}, {}
+
+    def write_output_prompt(self) -> None:
+        self.count = self.prompt_count
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        self.data, self.metadata = format_dict, md_dict or {}
+
+    def finish_displayhook(self) -> None:
+        try:
+            self.recorder.result(self.data, self.metadata, self.count)
+        finally:
+            self.pending, self.data, self.metadata = False, {}, {}
+
+
+class _Compiler(CachingCompiler):
+    """Names cells in tracebacks and warnings as a kernel does, but alike in every process."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        return f"/tmp/ipykernel_1/{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+
+
+class _Kernel:
+    """As much of a kernel as widgets and libraries ask for."""
+
+    def __init__(self, comms: Comms) -> None:
+        self.comms = comms
+
+    def get_parent(self, channel: str = "shell") -> dict[str, Any]:
+        """The message that the running cell came with."""
+        return {"header": {"msg_id": self.comms.message, "msg_type": "execute_request"}, "content": {}, "metadata": {}}
+
+
+class ZMQInteractiveShell(InteractiveShell):
+    """IPython's shell in a notebook. Libraries know a notebook by the name of this class."""
+
+    displayhook_class = Type(_DisplayHook)
+    display_pub_class = Type(_Publisher)
+    compiler_class = Type(_Compiler)
+    autoindent = CBool(False)
+    exiter = Instance(ZMQExitAutocall)
+    kernel = AnyTrait()
+    recorder: Recorder
+    keepkernel_on_exit = None
+    failed_display = False
+    last_traceback: list[str] | None = None
+
+    @default("exiter")
+    def _default_exiter(self) -> ZMQExitAutocall:
+        return ZMQExitAutocall(self)
+
+    def begin(self, message: str) -> None:
+        """A new cell."""
+        self.failed_display = False
+        self.last_traceback = None
+        self.displayhook.pending = False
+
+    def init_ipython_dir(self, ipython_dir: Any) -> None:
+        """Nobody's own settings, and no folder for them."""
+
+    def init_profile_dir(self, profile_dir: Any) -> None:
+        self.profile_dir = ProfileDir()
+
+    def init_virtualenv(self) -> None:
+        """Whoever started the process has said where modules are."""
+
+    def init_hooks(self) -> None:
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(_no_page), 99)
+
+    def get_parent(self) -> dict[str, Any]:
+        """The message that the running cell came with."""
+        parent: dict[str, Any] = self.kernel.get_parent()
+        return parent
+
+    def set_parent(self, parent: Any) -> None:
+        """Nothing: outputs belong to the cell that runs."""
+
+    def ask_exit(self) -> None:
+        """Nothing: ``exit`` ends a session in which somebody sits at the keyboard."""
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:
+        """Nothing: there is no next input."""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        if gui not in (None, "inline"):
+            raise UsageError(f"No windows can be opened while notebooks are graded: {gui}")
+
+    def system(self, cmd: str) -> None:
+        """Say that commands are not run."""
+        self.user_ns["_exit_code"] = 1
+        print(NO_COMMANDS.format(command=self.var_expand(cmd, depth=1)), file=sys.stderr)
+
+    system_piped = system_raw = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        self.system(cmd)
+        return SList() if split else ""
+
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
+        if self.displayhook.pending:
+            self.failed_display = True
+        self.last_traceback = stb
+        self.recorder.error(str(etype.__name__), said(evalue), stb)
+
+
+def _no_page(text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: str | None = None) -> None:
+    """Help is shown beside a notebook, not in it."""
+
+
+def make(recorder: Recorder, comms: Comms) -> Any:
+    """The one IPython shell of this process."""
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"
+    config.IPKernelApp.connection_file = ""  # some libraries look for this section to know a notebook
+    shell = ZMQInteractiveShell.instance(config=config, kernel=_Kernel(comms))
+    shell.recorder = shell.display_pub.recorder = shell.displayhook.recorder = recorder
+    return shell

@@ -1,0 +1,52 @@
+"""An event loop for top-level ``await``, made before a fork and used after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import selectors
+
+__all__ = ["Loop"]
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop that has no open files until ``open``, so that it can be made before a fork.
+
+    It is told by a pipe that another thread wants something; asyncio's own takes a pair of sockets, which a confined
+    process may not have.
+    """
+
+    _ends: tuple[int, int] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(selectors.PollSelector() if hasattr(selectors, "PollSelector") else None)
+
+    def open(self) -> None:
+        """Make the pipe; a forked child needs its own."""
+        if self._ends is not None:
+            self.remove_reader(self._ends[0])
+        self._ends = os.pipe()
+        for end in self._ends:
+            os.set_blocking(end, False)
+        self.add_reader(self._ends[0], self._read_from_self)
+
+    def _make_self_pipe(self) -> None:
+        pass
+
+    def _close_self_pipe(self) -> None:
+        if self._ends is not None:
+            self.remove_reader(self._ends[0])
+            for end in self._ends:
+                os.close(end)
+            self._ends = None
+
+    def _read_from_self(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._ends is not None and os.read(self._ends[0], 4096):
+                pass
+
+    def _write_to_self(self) -> None:
+        with contextlib.suppress(OSError):  # full: the loop will wake up anyway
+            if self._ends is not None:
+                os.write(self._ends[1], b"\0")

@@ -1,0 +1,183 @@
+"""Cells run in this process by IPython's own shell, with the outputs a notebook would have had.
+
+A notebook's kernel is an IPython shell with sockets and threads around it, which take a second to start and cannot be
+forked. ``Shell`` is the same shell without them: magics, rich output, plots, top-level ``await``, history and widgets
+are IPython's and ipywidgets' own. What a kernel sends to a browser, ``outputs`` and ``widgets`` write down.
+
+It is made in a warm parent and used in a forked child: until the first cell runs it has no threads and no open files,
+and changes no stream. A learner's code may replace any part of it. ``run`` holds on to what it needs, and whatever
+happens returns a ``CellRun``; but nothing that comes out of a process with a learner's code in it is to be believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import getpass
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from IPython.core.error import StdinNotImplementedError
+
+from autograder.execution import ipython
+from autograder.execution.descriptors import Descriptors
+from autograder.execution.loop import Loop
+from autograder.execution.outputs import Output, OutputLimits, Recorder, said
+from autograder.execution.widgets import Comms
+
+__all__ = ["CellRun", "OutputLimits", "Shell"]
+
+
+@dataclass
+class CellRun:
+    """What a cell did.
+
+    Parameters
+    ----------
+    status : whether it ran to its end
+    execution_count : its number, None where it was empty
+    outputs : nbformat outputs; a display that may be renewed has ``transient: {"display_id": ...}`` beside its data
+    updates : new data and metadata for displays of earlier cells, with their ``display_id``
+    widgets : state of the widgets that changed, by model id, as nbclient keeps it in the notebook's metadata
+    error : ``ename``, ``evalue`` and ``traceback`` of what stopped the cell, shown or not
+    """
+
+    status: Literal["ok", "error"]
+    execution_count: int | None = None
+    outputs: list[Output] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    widgets: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+
+class Shell:
+    """A shell for the cells of one notebook; there is one in a process, as there is one IPython.
+
+    Parameters
+    ----------
+    limits : how much one cell may show
+    """
+
+    def __init__(self, limits: OutputLimits | None = None) -> None:
+        self.recorder = Recorder(limits or OutputLimits())
+        self.comms = Comms(self.recorder)
+        self.comms.install()
+        os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        self.ipython = ipython.make(self.recorder, self.comms)
+        self.loop = Loop()
+        self._descriptors = Descriptors(self.recorder)
+        self._process: int | None = None
+        # A learner's code can put something else in the place of these.
+        self._run_cell = self.ipython.run_cell_async
+        self._run_until_complete = self.loop.run_until_complete
+        self._warm()
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The variables of the notebook."""
+        namespace: dict[str, Any] = self.ipython.user_ns
+        return namespace
+
+    def run(self, source: str) -> CellRun:
+        """Run a cell.
+
+        Returns
+        -------
+        CellRun
+            Always: whatever a cell raises is one of its outputs.
+        """
+        run = CellRun("error")
+        try:
+            self._begin()
+            run.error = self._run_until_complete(self._cell(source))
+        except BaseException as error:  # the machinery itself was broken by the cell, or a signal came in between
+            run.error = self._fallback(error)
+        try:
+            run.execution_count = self.ipython.execution_count - 1 if source.strip() else None
+            run.outputs = self.recorder.end()
+            run.updates = list(self.recorder.updates.values())
+            run.widgets = self.comms.end()
+            self._after()
+        except BaseException as error:
+            run.error = run.error or self._fallback(error)
+        if run.error is None:
+            run.status = "ok"
+        return run
+
+    def _warm(self) -> None:
+        """Run a cell of each kind, so that a child need not import what they need, and forget that it happened."""
+
+    def _begin(self) -> None:
+        """Get ready for a cell; the first time in a process, for the process."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._settle()
+        self.recorder.begin()
+        self.comms.begin()
+        self.ipython.begin(self.comms.message)
+        builtins.input = _input
+        getpass.getpass = _getpass
+
+    def _settle(self) -> None:
+        """Make this process's streams those of the cells, once."""
+        sys.stdout, sys.stderr = self.recorder.out, self.recorder.err
+        self._descriptors.open()
+        self.loop.open()
+        asyncio.set_event_loop(self.loop)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            numpy.random.seed()  # or all children of one parent would draw the same numbers
+
+    async def _cell(self, source: str) -> dict[str, Any] | None:
+        """Run a cell within the event loop, as a kernel does; what went wrong, None if nothing did."""
+        ipython = self.ipython
+        before = None
+        try:
+            transformed = ipython.transform_cell(source)
+        except Exception:
+            transformed, before = source, sys.exc_info()
+        result = None
+        try:
+            result = await self._run_cell(
+                source, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=before
+            )
+        finally:
+            ipython.events.trigger("post_execute")
+            ipython.events.trigger("post_run_cell", result)
+        error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
+        if error is None and not ipython.failed_display:
+            return None
+        return {
+            "ename": type(error).__name__,
+            "evalue": said(error),
+            "traceback": list(ipython.last_traceback or ()),
+        }
+
+    def _fallback(self, error: BaseException) -> dict[str, Any]:
+        """An error that IPython did not show, shown without it."""
+        name, message = type(error).__name__, said(error)
+        try:
+            lines = [line.rstrip("\n") for line in traceback.format_exception_only(error)]
+        except BaseException:
+            lines = [f"{name}: {message}"]
+        if not any(output["output_type"] == "error" for output in self.recorder.outputs):
+            self.recorder.takers.clear()
+            self.recorder.error(name, message, lines)
+        return {"ename": name, "evalue": message, "traceback": lines}
+
+    def _after(self) -> None:
+        """What happens between cells; nothing it shows belongs to a cell."""
+        self.comms.tell()
+
+
+def _input(prompt: object = "") -> str:
+    """What ``input`` does in a notebook that nobody sits at."""
+    raise StdinNotImplementedError("raw_input was called, but this frontend does not support input requests.")
+
+
+def _getpass(prompt: str = "", stream: Any = None, *, echo_char: str | None = None) -> str:
+    """What ``getpass.getpass`` does in a notebook that nobody sits at."""
+    raise StdinNotImplementedError("getpass was called, but this frontend does not support input requests.")
