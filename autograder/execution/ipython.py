@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core import page
@@ -13,7 +14,9 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.profiledir import ProfileDir
+from IPython.display import Javascript, display
 from IPython.utils.text import SList
 from traitlets import Any as AnyTrait
 from traitlets import CBool, Instance, Type, default
@@ -25,6 +28,9 @@ from autograder.execution.widgets import Comms
 __all__ = ["ZMQInteractiveShell", "make"]
 
 NO_COMMANDS = "Commands of the operating system are not run while notebooks are graded: {command}"
+
+INTERPRETERS = ("sh", "bash", "perl", "ruby", "python", "python2", "python3", "pypy")
+"""Programs that IPython has a cell magic for."""
 
 
 class _Publisher(DisplayPublisher):
@@ -94,6 +100,53 @@ class _Kernel:
         return {"header": {"msg_id": self.comms.message, "msg_type": "execute_request"}, "content": {}, "metadata": {}}
 
 
+def refuse(command: str) -> None:
+    """Say that commands are not run."""
+    print(NO_COMMANDS.format(command=command), file=sys.stderr)
+
+
+@magics_class
+class _Magics(Magics):
+    """Magics that a notebook has beyond IPython's own; most of them only do something in a browser."""
+
+    @line_magic
+    def autosave(self, line: str) -> None:
+        """Set how often the notebook is saved, in seconds."""
+        try:
+            interval = int(line)
+        except ValueError as error:
+            raise UsageError(f"%autosave requires an integer, got {line!r}") from error
+        script = f"IPython.notebook.set_autosave_interval({1000 * interval})"
+        display(Javascript(script), include=["application/javascript"])
+        print(f"Autosaving every {interval} seconds" if interval else "Autosave disabled")
+
+    @line_magic
+    def clear(self, line: str) -> None:
+        """Clear the terminal, of which there is none."""
+
+    @line_magic
+    def less(self, line: str) -> None:
+        """Show a file beside the notebook."""
+
+    @line_magic
+    def more(self, line: str) -> None:
+        """Show a file beside the notebook."""
+
+    @line_magic
+    def man(self, line: str) -> None:
+        """Show a page of the manual beside the notebook."""
+
+    @cell_magic
+    def script(self, line: str, cell: str) -> None:
+        """Say that commands are not run."""
+        refuse(line)
+
+
+def _refuse(name: str) -> Callable[[str, str], None]:
+    """A cell magic that says that commands are not run."""
+    return lambda line, cell: refuse(f"{name} {line}".strip())
+
+
 class ZMQInteractiveShell(InteractiveShell):
     """IPython's shell in a notebook. Libraries know a notebook by the name of this class."""
 
@@ -131,6 +184,12 @@ class ZMQInteractiveShell(InteractiveShell):
         super().init_hooks()
         self.set_hook("show_in_pager", page.as_hook(_no_page), 99)
 
+    def init_magics(self) -> None:
+        super().init_magics()
+        self.register_magics(_Magics)
+        for name in INTERPRETERS:
+            self.magics_manager.register_function(_refuse(name), "cell", name)
+
     def get_parent(self) -> dict[str, Any]:
         """The message that the running cell came with."""
         parent: dict[str, Any] = self.kernel.get_parent()
@@ -152,7 +211,7 @@ class ZMQInteractiveShell(InteractiveShell):
     def system(self, cmd: str) -> None:
         """Say that commands are not run."""
         self.user_ns["_exit_code"] = 1
-        print(NO_COMMANDS.format(command=self.var_expand(cmd, depth=1)), file=sys.stderr)
+        refuse(self.var_expand(cmd, depth=1))
 
     system_piped = system_raw = system
 

@@ -84,7 +84,7 @@ def cleaned(value: Any, room: int) -> tuple[Any, int]:
     ------
     TooLarge
         It takes more.
-    TypeError
+    ValueError
         JSON cannot say it.
     """
     if value is None or value is True or value is False:
@@ -120,7 +120,7 @@ def _cleaned_collection(value: Any, room: int) -> tuple[Any, int]:
                 raise TooLarge
         return pairs, used
     if not isinstance(value, Iterable):
-        raise TypeError(f"{value!r} is not JSON serializable")
+        raise ValueError(f"Can't clean for JSON: {value!r}")
     items = []
     for item in value:
         item, size = cleaned(item, room - used)
@@ -129,6 +129,13 @@ def _cleaned_collection(value: Any, room: int) -> tuple[Any, int]:
         if used > room:
             raise TooLarge
     return items, used
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a notebook can hold this value for this MIME type: text, or whatever JSON can say if the type says so."""
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return True
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(line, str) for line in value))
 
 
 class Taker(Protocol):
@@ -159,8 +166,9 @@ class Recorder:
         self.updates: dict[str, Output] = {}
         self.shown: dict[str, list[Output]] = {}
         self.takers: list[Taker] = []
-        self.text_left = self.limits.text
+        self.sizes: dict[int | str, int] = {}  # in bytes, by the outputs' identity and the updates' name
         self.room = self.limits.cell
+        self.text_left = self.limits.text
         self.cut = self.dropped = self.clear_next = False
         self.out.drop()
         self.err.drop()
@@ -182,52 +190,51 @@ class Recorder:
         last = self.outputs[-1] if self.outputs and not self.takers and not self.clear_next else None
         if last is not None and last.get("name") == name:
             last["text"].append(text)
-        else:
-            self._add({"output_type": "stream", "name": name, "text": [text]})
+        elif self._has_place():
+            self._add({"output_type": "stream", "name": name, "text": [text]}, 0)
 
     def display(self, data: Any, metadata: Any, display_id: str | None = None) -> None:
         """An object that is displayed; one of the same name that was displayed before is renewed as well."""
         if not self.mine():
             return
         self.flush()
-        output: Output = {"output_type": "display_data", **self._bundle(data, metadata)}
+        if not self._has_place():
+            return
+        bundle, size = self._bundle(data, metadata)
         if display_id:
-            self._renew(display_id, output)
-            output["transient"] = {"display_id": display_id}
-        self._add(output, display_id)
+            self._renew(display_id, bundle, size)
+        self._add({"output_type": "display_data", **bundle}, size, display_id)
 
     def result(self, data: Any, metadata: Any, count: int) -> None:
         """The value of a cell's last line."""
         if not self.mine():
             return
         self.flush()
-        if data:
-            self._add({"output_type": "execute_result", "execution_count": count, **self._bundle(data, metadata)})
+        if data and self._has_place():
+            bundle, size = self._bundle(data, metadata)
+            self._add({"output_type": "execute_result", **bundle, "execution_count": count}, size)
 
     def update(self, data: Any, metadata: Any, display_id: str) -> None:
         """New content for displays that are there."""
         if self.mine():
             self.flush()
-            self._renew(display_id, self._bundle(data, metadata))
+            self._renew(display_id, *self._bundle(data, metadata))
 
     def error(self, ename: str, evalue: str, traceback: list[str]) -> None:
         """An exception that was shown."""
         if not self.mine():
             return
         self.flush()
+        if not self._has_place(spare=10):  # whatever was shown before: a learner has to see what went wrong
+            return
         content = {"ename": ename, "evalue": evalue, "traceback": traceback}
         try:
-            content, size = cleaned(content, min(self.limits.output, self.room))
+            content, size = cleaned(content, max(4096, min(self.limits.output, self.room)))
         except TooLarge:
-            size = 4096
-            message = sound(evalue[:1000]) + LEFT_OUT.format(limit=size_in_words(self.limits.output))
-            content = {
-                "ename": sound(ename[:200]),
-                "evalue": message,
-                "traceback": [f"{sound(ename[:200])}: {message}"],
-            }
-        self.room -= size
-        self._add({"output_type": "error", **content})
+            name, message = sound(ename[:200]), sound(evalue[:1000])
+            message += LEFT_OUT.format(limit=size_in_words(self.limits.output))
+            content, size = {"ename": name, "evalue": message, "traceback": [f"{name}: {message}"]}, 0
+        self._add({"output_type": "error", **content}, size)
 
     def clear(self, wait: bool) -> None:
         """Take all outputs away, at once or when the next one comes."""
@@ -243,44 +250,62 @@ class Recorder:
 
     # How it is kept.
 
+    def release(self, outputs: list[Output]) -> None:
+        """Give back the room that outputs took which are shown no more."""
+        for output in outputs:
+            self.room += self.sizes.pop(id(output), 0)
+
     def _empty(self) -> None:
+        self.release(self.outputs)
         self.outputs.clear()
         self.shown.clear()
         self.text_left = self.limits.text
-        self.room = self.limits.cell
-        self.cut = self.dropped = False
+        self.cut = self.dropped = self.clear_next = False
 
-    def _bundle(self, data: Any, metadata: Any) -> Output:
-        """Data and metadata of a display, or a sentence in their place where they are too large."""
+    def _has_place(self, spare: int = 0) -> bool:
+        """Whether one more output may be shown; a note will say so if not."""
+        if self.takers or self.clear_next or len(self.outputs) < self.limits.outputs + spare:
+            return True
+        self.dropped = True
+        return False
+
+    def _bundle(self, data: Any, metadata: Any) -> tuple[Output, int]:
+        """Data and metadata of a display with their size, or a sentence in their place where they are too large."""
         limit = min(self.limits.output, self.room)
         try:
-            bundle, size = cleaned({"data": data, "metadata": metadata or {}}, limit)
+            bundle, size = cleaned({"metadata": metadata or {}, "data": data}, limit)
         except TooLarge:
-            sentence = LEFT_OUT.format(limit=size_in_words(limit))
-            bundle, size = {"data": {"text/plain": sentence}, "metadata": {}}, len(sentence)
-        self.room -= size
-        return bundle
+            sentence = LEFT_OUT.format(limit=size_in_words(max(limit, 0)))
+            return {"metadata": {}, "data": {"text/plain": sentence}}, 0
+        except ValueError as error:
+            raise error.with_traceback(None) from None  # a learner need not see how it was found
+        bundle["data"] = {kind: value for kind, value in bundle["data"].items() if _fits(kind, value)}
+        return bundle, size
 
-    def _renew(self, display_id: str, bundle: Output) -> None:
-        content = {"data": bundle["data"], "metadata": bundle["metadata"]}
+    def _charge(self, key: int | str, size: int) -> None:
+        """Take room for an output or an update, in the place of what it took before."""
+        self.room += self.sizes.get(key, 0) - size
+        self.sizes[key] = size
+
+    def _renew(self, display_id: str, bundle: Output, size: int) -> None:
         for output in self.shown.get(display_id, ()):
-            output.update(content)
-        if display_id in self.earlier:
-            self.updates[display_id] = {"display_id": display_id, **content}
+            output.update(bundle)
+            self._charge(id(output), size)
+        if display_id in self.earlier and (display_id in self.updates or len(self.updates) < self.limits.outputs):
+            self.updates[display_id] = {"display_id": display_id, **bundle}
+            self._charge(display_id, size)
 
-    def _add(self, output: Output, display_id: str | None = None) -> None:
+    def _add(self, output: Output, size: int, display_id: str | None = None) -> None:
         if self.takers:
             self.takers[-1].take(output)
-            return
-        if self.clear_next:
-            self.clear_next = False
-            self._empty()
-        if len(self.outputs) >= self.limits.outputs or self.room <= 0:
-            self.dropped = True
-            return
-        self.outputs.append(output)
-        if display_id:
-            self.shown.setdefault(display_id, []).append(output)
+        else:
+            if self.clear_next:
+                self._empty()
+            self.outputs.append(output)
+            if display_id:
+                output["transient"] = {"display_id": display_id}
+                self.shown.setdefault(display_id, []).append(output)
+        self._charge(id(output), size)
 
     def end(self) -> list[Output]:
         """The finished cell's outputs, which are nobody else's from now on."""

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import getpass
+import io
 import os
 import sys
 import traceback
@@ -29,6 +31,12 @@ from autograder.execution.outputs import Output, OutputLimits, Recorder, said
 from autograder.execution.widgets import Comms
 
 __all__ = ["CellRun", "OutputLimits", "Shell"]
+
+BROKEN = {
+    "ename": "BrokenNotebook",
+    "evalue": "A cell has changed Python itself so that no cell can be run any more.",
+    "traceback": ["BrokenNotebook: A cell has changed Python itself so that no cell can be run any more."],
+}
 
 
 @dataclass
@@ -81,6 +89,12 @@ class Shell:
         namespace: dict[str, Any] = self.ipython.user_ns
         return namespace
 
+    def see_folder(self) -> None:
+        """Let cells import modules from the working directory, as in a notebook. Never where answers are graded."""
+        if "" not in sys.path:
+            places = (number for number, path in enumerate(sys.path) if "site-packages" in path)
+            sys.path.insert(next(places, len(sys.path)), "")
+
     def run(self, source: str) -> CellRun:
         """Run a cell.
 
@@ -91,33 +105,47 @@ class Shell:
         """
         run = CellRun("error")
         try:
-            self._begin()
-            run.error = self._run_until_complete(self._cell(source))
-        except BaseException as error:  # the machinery itself was broken by the cell, or a signal came in between
-            run.error = self._fallback(error)
-        try:
+            try:
+                self._begin()
+                run.error = self._run_until_complete(self._cell(source))
+            except BaseException as error:  # the cell broke what runs it, or a signal of its own came in between
+                run.error = self._fallback(error)
             run.execution_count = self.ipython.execution_count - 1 if source.strip() else None
             run.outputs = self.recorder.end()
             run.updates = list(self.recorder.updates.values())
             run.widgets = self.comms.end()
-            self._after()
-        except BaseException as error:
-            run.error = run.error or self._fallback(error)
-        if run.error is None:
-            run.status = "ok"
+            run.status = "ok" if run.error is None else "error"
+            self.comms.tell()
+        except BaseException:
+            # Not even Python's own functions can be relied on here.
+            run.status, run.error = "error", BROKEN
+            run.outputs = [*run.outputs, {"output_type": "error", **BROKEN}]
         return run
 
     def _warm(self) -> None:
-        """Run a cell of each kind, so that a child need not import what they need, and forget that it happened."""
+        """Run a cell and an error, so that their imports are done before the fork, and forget that it happened."""
+        self.ipython.begin("")
+        for source in ("pass", "import asyncio; await asyncio.sleep(0)", "%time pass", "1 / 0"):
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._run_until_complete(self._cell(source, store_history=False))
+        self.ipython.display_formatter.format([1.5])
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        self.namespace.pop("asyncio", None)
+        self.ipython.last_execution_succeeded, self.ipython.last_execution_result = True, None
 
     def _begin(self) -> None:
         """Get ready for a cell; the first time in a process, for the process."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self._settle()
+        self._descriptors.drop()
         self.recorder.begin()
         self.comms.begin()
         self.ipython.begin(self.comms.message)
+        for name, stream in (("stdout", self.recorder.out), ("stderr", self.recorder.err)):
+            if getattr(sys, name, None) is None:  # taken away by an earlier cell, which is to cost only itself
+                setattr(sys, name, stream)
         builtins.input = _input
         getpass.getpass = _getpass
 
@@ -131,7 +159,7 @@ class Shell:
         if numpy is not None:
             numpy.random.seed()  # or all children of one parent would draw the same numbers
 
-    async def _cell(self, source: str) -> dict[str, Any] | None:
+    async def _cell(self, source: str, store_history: bool = True) -> dict[str, Any] | None:
         """Run a cell within the event loop, as a kernel does; what went wrong, None if nothing did."""
         ipython = self.ipython
         before = None
@@ -142,7 +170,7 @@ class Shell:
         result = None
         try:
             result = await self._run_cell(
-                source, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=before
+                source, store_history=store_history, transformed_cell=transformed, preprocessing_exc_tuple=before
             )
         finally:
             ipython.events.trigger("post_execute")
@@ -167,10 +195,6 @@ class Shell:
             self.recorder.takers.clear()
             self.recorder.error(name, message, lines)
         return {"ename": name, "evalue": message, "traceback": lines}
-
-    def _after(self) -> None:
-        """What happens between cells; nothing it shows belongs to a cell."""
-        self.comms.tell()
 
 
 def _input(prompt: object = "") -> str:

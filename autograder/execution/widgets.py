@@ -15,6 +15,9 @@ from autograder.execution.outputs import Output, Recorder, TooLarge, cleaned, jo
 
 __all__ = ["Comms"]
 
+MODELS = 4000
+"""Widgets of a notebook, each of which has a style and a layout that count as well."""
+
 
 class Comms:
     """All comms of a process, and the state of the widgets behind them."""
@@ -57,6 +60,9 @@ class Comms:
         if "state" not in data or not self.recorder.mine():
             return
         limit = self.recorder.limits.cell
+        if model not in self.states and len(self.states) >= MODELS:
+            self.recorder.dropped = True
+            return
         try:
             state, size = cleaned(data["state"], limit)
         except TooLarge:
@@ -142,9 +148,8 @@ class _OutputModel:
         """One more output; text follows on text."""
         recorder = self.comms.recorder
         if self.clear_next:
-            self.outputs, self.clear_next = [], False
+            self._empty()
         last = self.outputs[-1] if self.outputs else None
-        output = {name: value for name, value in output.items() if name != "transient"}
         if (
             last is not None
             and output["output_type"] == last["output_type"] == "stream"
@@ -164,8 +169,12 @@ class _OutputModel:
         if wait:
             self.clear_next = True
         else:
-            self.outputs = []
+            self._empty()
             self._changed()
+
+    def _empty(self) -> None:
+        self.comms.recorder.release(self.outputs)
+        self.outputs, self.clear_next = [], False
 
     def finished(self) -> list[Output]:
         """The outputs, each in one piece."""
