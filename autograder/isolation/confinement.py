@@ -1,0 +1,254 @@
+"""Confinement: what a child loses before it runs the first line of a learner's code.
+
+No single layer is enough. Landlock says which files may be opened, but not that no process may be started; seccomp
+knows system calls, but not the paths they name; neither keeps a loop from using up the machine. What each one covers,
+and what none does, is in ``autograder/SECURITY.md``.
+
+The warm parent makes a ``Confinement`` once, which prepares all that can be prepared, and every child applies it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from autograder.errors import CourseError
+from autograder.isolation import kernel, landlock, limits, privileges, seccomp
+from autograder.isolation.installation import SYSTEM, readable_installation
+
+__all__ = ["Confinement", "Layer", "Policy", "Unconfined", "layers", "readable_installation"]
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+
+_HIGHEST = 1 << 20
+"""Descriptors are below, whatever limit was in force when they were opened."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a child may do.
+
+    Parameters
+    ----------
+    readable : files, and folders with all that is beneath, that may be read
+    hidden : files and folders beneath the readable ones that may not; of a module, its bytecode too
+    memory : bytes of address space beyond what the process has when it is confined
+    cpu_seconds : time on the processor, of all threads together
+    file_size : bytes of one file
+    open_files : descriptors
+    threads : beside the first one
+    namespaces : have a network of its own, with nothing in it, where the kernel lets us; that takes milliseconds
+    """
+
+    readable: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
+    memory: int = 2 << 30
+    cpu_seconds: int = 600
+    file_size: int = 64 << 20
+    open_files: int = 64
+    threads: int = 64
+    namespaces: bool = False
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the confinement; ``detail`` says what it covers, or why it is missing."""
+
+    name: str
+    in_force: bool
+    required: bool
+    detail: str
+
+
+class Unconfined(CourseError):
+    """Code that nobody trusts cannot be confined here, and so is not run."""
+
+
+class Confinement:
+    """A policy, prepared: paths opened, system calls looked up.
+
+    Make it in the process that will fork, after everything was imported.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._is_linux = sys.platform == "linux"
+        if not self._is_linux:
+            return
+        kernel.prepare()
+        self._parent = os.getpid()
+        self._landlock = landlock.Landlock(
+            (*policy.readable, *SYSTEM), policy.hidden, writable=(Path("/dev/null"),) if landlock.abi() else ()
+        )
+        self._seccomp_is_missing = seccomp.missing()
+        self._seccomp = None if self._seccomp_is_missing else seccomp.Filter(truncate=self._landlock.abi >= 3)
+        self._identity = privileges.identity(policy.readable)
+
+    def apply(self, scratch: Path, allow_unconfined: bool = False, keep: Iterable[int] = ()) -> tuple[Layer, ...]:
+        """Confine this process, for good. It should have one thread.
+
+        Parameters
+        ----------
+        scratch : the only folder it may write to
+        allow_unconfined : go on where a layer is missing
+        keep : descriptors that stay open; standard input, output and error lead nowhere unless they are among them
+
+        Raises
+        ------
+        Unconfined
+            A required layer is missing; the layers before it are in force.
+        """
+        if not self._is_linux:
+            return _decide(self._elsewhere(), allow_unconfined)
+        policy = self.policy
+        found = []
+
+        def record(name: str, problem: str, detail: str, required: bool = True) -> None:
+            found.append(Layer(name, not problem, required, problem or detail))
+
+        os.umask(0o077)
+        limits.first_to_go()
+        entered = privileges.enter_namespaces() if policy.namespaces else ""
+        dropped = privileges.drop(self._identity, scratch)
+        record("user", "" if dropped else "Stays root, without capabilities.", dropped, required=False)
+
+        kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        record("no new privileges", "", "no program gives this process more rights than it has")
+
+        alone = bool(self._identity.count and dropped) or "users" in entered
+        threads = limits.limit(
+            memory=policy.memory,
+            cpu_seconds=policy.cpu_seconds,
+            file_size=policy.file_size,
+            open_files=policy.open_files,
+            threads=policy.threads,
+            counted_alone=alone,
+        )
+        record("limits", "", _limits_in_words(policy, threads, alone))
+
+        record("Landlock", self._restrict(scratch), landlock.described(self._landlock.abi))
+        _close_all_but(keep)
+
+        # These are undone when a process changes its user, so they come late.
+        kernel.prctl(_PR_SET_DUMPABLE, 0)
+        kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getpid() != self._parent and os.getppid() != self._parent:
+            os._exit(1)  # the parent went before we asked to go with it
+        record("parent", "", "ends with the process that made it; no memory of it is dumped or traced")
+
+        if policy.namespaces:
+            record("namespaces", "" if entered else "The kernel refuses them.", entered, required=False)
+        record("seccomp", self._filter(), "a list of allowed system calls", required=True)
+        return _decide(found, allow_unconfined)
+
+    def _restrict(self, scratch: Path) -> str:
+        """Apply Landlock; why it could not be, empty if it was."""
+        if not self._landlock.abi:
+            return "The kernel has no Landlock (Linux 5.13 or newer), or it was not switched on (lsm=landlock,...)."
+        try:
+            self._landlock.restrict(scratch)
+        except OSError as error:
+            return f"The kernel refuses Landlock ({error.strerror})."
+        return ""
+
+    def _filter(self) -> str:
+        """Apply seccomp; why it could not be, empty if it was."""
+        if self._seccomp is None:
+            return self._seccomp_is_missing
+        try:
+            self._seccomp.load(os.getpid())
+        except OSError as error:
+            return f"The kernel refuses seccomp ({error.strerror})."
+        return ""
+
+    def _elsewhere(self) -> list[Layer]:
+        """The layers on a system that is not Linux: none that confines, and limits where there are some."""
+        reason = f"{sys.platform} has no such thing; Linux has."
+        found = [Layer(name, False, True, reason) for name in ("Landlock", "seccomp")]
+        with contextlib.suppress(OSError, ValueError):
+            limits.limit_time(self.policy.cpu_seconds)
+            found.append(Layer("limits", True, False, f"{self.policy.cpu_seconds} s on the processor"))
+        return found
+
+
+def _limits_in_words(policy: Policy, threads: int, counted_alone: bool) -> str:
+    counted = f"{threads} threads" if counted_alone else f"{threads} processes and threads of its user"
+    return (
+        f"{policy.memory >> 20} MiB more memory, {policy.cpu_seconds} s on the processor, "
+        f"files of {policy.file_size >> 20} MiB, {policy.open_files} open files, {counted}"
+    )
+
+
+def _decide(found: Iterable[Layer], allow_unconfined: bool) -> tuple[Layer, ...]:
+    """The layers, unless one is missing that has to be there."""
+    found = tuple(found)
+    missing = [layer for layer in found if layer.required and not layer.in_force]
+    if missing and not allow_unconfined:
+        named = "; ".join(f"{layer.name}: {layer.detail}" for layer in missing)
+        raise Unconfined(
+            f"Learners' code is not run here, since it cannot be confined. Missing is {named} "
+            "The option --allow-unconfined runs it all the same, with your rights."
+        )
+    return found
+
+
+def _close_all_but(keep: Iterable[int]) -> None:
+    """Close every descriptor but these; the three standard ones lead nowhere instead."""
+    kept = sorted({*keep, 0, 1, 2})
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in {0, 1, 2}.difference(keep):
+        os.dup2(nowhere, number)
+    for before, after in zip(kept, [*kept[1:], _HIGHEST], strict=True):
+        os.closerange(before + 1, after)
+
+
+def layers() -> tuple[Layer, ...]:
+    """What confines code on this machine, tried out in a short-lived child.
+
+    Raises
+    ------
+    CourseError
+        The child did not come to an end of it.
+    """
+    policy = Policy(readable=(), namespaces=True)
+    if sys.platform != "linux":
+        return tuple(Confinement(policy)._elsewhere())
+    with tempfile.TemporaryDirectory() as scratch:
+        said = _from_child(lambda writer: _tried(policy, Path(scratch), writer))
+    try:
+        return tuple(Layer(**layer) for layer in json.loads(said))
+    except ValueError:
+        raise CourseError(f"What confines learners' code could not be tried out: {said or 'the child died'}.") from None
+
+
+def _tried(policy: Policy, scratch: Path, writer: int) -> str:
+    found = Confinement(policy).apply(scratch, allow_unconfined=True, keep=(writer,))
+    return json.dumps([asdict(layer) for layer in found])
+
+
+def _from_child(function: Callable[[int], str]) -> str:
+    """What a function says in a child of this process, or how it failed; it gets the descriptor that is written to."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads, none of which the child needs
+        pid = os.fork()
+    if pid == 0:
+        try:
+            said = function(writer)
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as file:
+        said = file.read()
+    os.waitpid(pid, 0)
+    return said
