@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from autograder import progress
 from autograder.checking.evaluation import evaluate
 from autograder.checking.result import CheckResult
+from autograder.progress import record
 
 __all__ = ["CheckResult", "check", "evaluate"]
 
@@ -30,7 +30,7 @@ def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:
         There is no such exercise.
     """
     result = evaluate(id, answer, follow_through=follow_through)
-    progress.record(result)
+    record(result)
     if "ipykernel" not in sys.modules:
         print(result.to_text().encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     return result

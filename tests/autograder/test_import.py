@@ -26,3 +26,41 @@ def test_the_checker_pulls_in_none_of_the_grading_machinery() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _printed(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_package_itself_loads_nothing_of_the_checker() -> None:
+    program = (
+        "import sys, autograder, autograder.isolation.channel, autograder.errors; "
+        "print([name for name in sys.modules if name.startswith(('numpy', 'autograder.checking', "
+        "'autograder.exercises', 'autograder.feedback', 'autograder.progress'))])"
+    )
+    assert _printed(program) == "[]"
+
+
+def test_a_name_means_the_function_whatever_was_imported_before() -> None:
+    for first in (
+        "import autograder",
+        "import autograder.exercises, autograder.progress",
+        "from autograder.exercises.model import Step",
+        "from autograder.progress import record",
+        "from autograder.exercises import find",
+    ):
+        program = (
+            f"{first}\nfrom autograder import exercises, progress\nimport autograder\n"
+            "print(exercises.__name__, progress.__name__, autograder.exercises is exercises, "
+            "autograder.progress is progress)"
+        )
+        assert _printed(program) == "exercises progress True True", first
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    import autograder
+
+    assert set(autograder.__all__) <= set(dir(autograder))
+    assert all(getattr(autograder, name) is not None for name in autograder.__all__)
+    assert not hasattr(autograder, "no_such_name")
