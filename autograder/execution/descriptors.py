@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import tempfile
 
@@ -34,6 +35,7 @@ class Descriptors:
                 os.dup2(caught, stream.number)
                 self.files.append((caught, stream))
         self.recorder.before_flush = self.collect
+        _write_at_once()
 
     def drop(self) -> None:
         """Forget what was written between cells."""
@@ -50,3 +52,12 @@ class Descriptors:
                     data = os.pread(caught, self.recorder.text_left + 4, 0)
                     os.ftruncate(caught, 0)
                     stream.write(data.decode("utf-8", "replace"))
+
+
+def _write_at_once() -> None:
+    """Tell C's own streams to keep nothing back, which they do where they write to a file."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        library = ctypes.CDLL(None)
+        for name in ("stdout", "__stdoutp"):  # Linux and the BSDs, macOS among them
+            with contextlib.suppress(ValueError):
+                library.setvbuf(ctypes.c_void_p.in_dll(library, name), None, 2, 0)

@@ -22,7 +22,7 @@ from traitlets import Any as AnyTrait
 from traitlets import CBool, Instance, Type, default
 from traitlets.config import Config
 
-from autograder.execution.outputs import Recorder, said
+from autograder.execution.outputs import Recorder
 from autograder.execution.widgets import Comms
 
 __all__ = ["ZMQInteractiveShell", "make"]
@@ -223,7 +223,7 @@ class ZMQInteractiveShell(InteractiveShell):
         if self.displayhook.pending:
             self.failed_display = True
         self.last_traceback = stb
-        self.recorder.error(str(etype.__name__), said(evalue), stb)
+        self.recorder.error(str(etype.__name__), str(evalue), stb)
 
 
 def _no_page(text: Any, start: int = 0, screen_lines: int = 0, pager_cmd: str | None = None) -> None:

@@ -24,6 +24,7 @@ Output = dict[str, Any]
 
 CUT = "\n[The rest of this cell's text was cut: a cell may print {limit}.]\n"
 LEFT_OUT = "<This output was left out: it has more than {limit}.>"
+FULL = "<This output was left out: a cell may show {limit} in all.>"
 DROPPED = "[Some outputs of this cell were left out: a cell may have {limit} of them, and {size} in all.]\n"
 
 running: ContextVar[int] = ContextVar("running")
@@ -59,9 +60,9 @@ def size_in_words(size: int) -> str:
 
 def sound(text: str) -> str:
     """Plain text that every file can hold: half a surrogate pair is written as a question mark."""
-    if text.isascii():
+    if str.isascii(text):
         return str.__str__(text)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return str.encode(text, "utf-8", "replace").decode("utf-8")
 
 
 def said(error: BaseException | None) -> str:
@@ -275,7 +276,8 @@ class Recorder:
         try:
             bundle, size = cleaned({"metadata": metadata or {}, "data": data}, limit)
         except TooLarge:
-            sentence = LEFT_OUT.format(limit=size_in_words(max(limit, 0)))
+            whole = self.limits.output if limit == self.limits.output else self.limits.cell
+            sentence = (LEFT_OUT if limit == self.limits.output else FULL).format(limit=size_in_words(whole))
             return {"metadata": {}, "data": {"text/plain": sentence}}, 0
         except ValueError as error:
             raise error.with_traceback(None) from None  # a learner need not see how it was found
@@ -342,8 +344,9 @@ class OutStream(io.TextIOBase):
         length = len(string)
         if recorder.cut or running.get(recorder.cell) != recorder.cell:
             return length
+        string = string[: recorder.text_left + 1]
         data = b"" if string.isascii() else string.encode("utf-8", "replace")
-        size = len(data) or length
+        size = len(data) or len(string)
         if size > recorder.text_left:
             kept = data[: recorder.text_left].decode("utf-8", "ignore") if data else string[: recorder.text_left]
             string = kept + CUT.format(limit=size_in_words(recorder.limits.text))

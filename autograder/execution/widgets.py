@@ -26,7 +26,8 @@ class Comms:
         self.recorder = recorder
         self.states: dict[str, dict[str, Any]] = {}
         self.buffers: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
-        self.sizes: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}  # of states with their buffers, in bytes: estimates that are never too small
+        self.total = 0
         self.changed: dict[str, None] = {}  # by model id, in the order of their change
         self.outputs: dict[str, _OutputModel] = {}
         self.message = ""  # what Output widgets know the running cell by
@@ -69,13 +70,9 @@ class Comms:
             self.recorder.dropped = True
             return
         encoded, more = self._encoded(data.get("buffer_paths") or [], buffers)
-        self.sizes[model] = self.sizes.get(model, 0) + size + more
-        if sum(self.sizes.values()) > limit:
-            # An estimate, too large where a value was replaced: count again before saying no.
-            self.sizes[model] = size + more + cleaned(self.states.get(model, {}), 2 * limit)[1]
-            if sum(self.sizes.values()) > limit:
-                self.recorder.dropped = True
-                return
+        if not self._charge(model, size + more):
+            self.recorder.dropped = True
+            return
         self.states.setdefault(model, {}).update(state)
         if encoded:
             self.buffers.setdefault(model, {}).update(encoded)
@@ -85,6 +82,21 @@ class Comms:
                 self.outputs[model] = _OutputModel(model, self, state.get("outputs") or [])
         elif kind == "comm_msg" and model in self.outputs and "msg_id" in state:
             self.outputs[model].listen(state["msg_id"])
+
+    def _charge(self, model: str, size: int) -> bool:
+        """Count a new part of a widget's state; whether there is room for it."""
+        limit, before = self.recorder.limits.cell, self.sizes.get(model, 0)
+        if self.total + size > limit and model in self.states:
+            # What was there may have been replaced: count it again.
+            self.total -= before
+            before = cleaned([self.states[model], list(self.buffers.get(model, {}).values())], 2 * limit)[1]
+            self.total += before
+            self.sizes[model] = before
+        if self.total + size > limit:
+            return False
+        self.sizes[model] = before + size
+        self.total += size
+        return True
 
     @staticmethod
     def _encoded(paths: list[list[Any]], buffers: list[bytes]) -> tuple[dict[tuple[Any, ...], dict[str, Any]], int]:
