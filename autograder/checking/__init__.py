@@ -7,9 +7,10 @@ from typing import Any
 
 from autograder.checking.evaluation import evaluate
 from autograder.checking.result import CheckResult
+from autograder.checking.seeding import note, seeded
 from autograder.progress import record
 
-__all__ = ["CheckResult", "check", "evaluate"]
+__all__ = ["CheckResult", "check", "evaluate", "seeded"]
 
 
 def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:
@@ -31,6 +32,13 @@ def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:
     """
     result = evaluate(id, answer, follow_through=follow_through)
     record(result)
-    if "ipykernel" not in sys.modules:
+    note(result)
+    if not _in_notebook():
         print(result.to_text().encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     return result
+
+
+def _in_notebook() -> bool:
+    """Whether the value of a cell shows itself as HTML: there is a shell, and it has a kernel."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dis
 import inspect
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,6 +21,7 @@ from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, code_of, run, told
+from autograder.checking.seeding import fresh
 from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
 from autograder.exercises import find
@@ -57,7 +57,8 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     ----------
     id : the exercise, such as ``"05.backprop_batch"``
     answer : the learner's function
-    seed : makes the random cases repeatable; None draws a fresh seed, which the result records
+    seed : makes the random cases repeatable; None takes the seed of the submission that is being graded (see
+        ``seeded``), else a fresh one. The result records it
     follow_through : where the mistakes are known, only the wrong steps lose their points (as in a written examination);
         with False, only returned values that are right earn theirs
 
@@ -67,7 +68,7 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
         There is no such exercise, or the seed is no whole number from 0 up.
     """
     exercise = find(id)
-    seed = secrets.randbits(32) if seed is None else _seed(seed)
+    seed = fresh(exercise.id) if seed is None else _seed(seed)
     blank = CheckResult(exercise.id, exercise.title, 0, exercise.points, "not attempted", "", seed)
     if answer is None or answer is Ellipsis:
         return replace(blank, message=_not_attempted(exercise))
