@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import selectors
+import threading
+from collections.abc import Iterator
 
 __all__ = ["Loop"]
 
@@ -17,6 +19,7 @@ class Loop(asyncio.SelectorEventLoop):
     process may not have.
     """
 
+    _thread_id: int | None
     _ends: tuple[int, int] | None = None
 
     def __init__(self) -> None:
@@ -30,6 +33,17 @@ class Loop(asyncio.SelectorEventLoop):
         for end in self._ends:
             os.set_blocking(end, False)
         self.add_reader(self._ends[0], self._read_from_self)
+
+    @contextlib.contextmanager
+    def as_if_running(self) -> Iterator[None]:
+        """For code that does not wait for anything: it finds this loop running, and may leave tasks to it."""
+        self._thread_id = threading.get_ident()
+        asyncio._set_running_loop(self)
+        try:
+            yield
+        finally:
+            self._thread_id = None
+            asyncio._set_running_loop(None)
 
     def _make_self_pipe(self) -> None:
         pass

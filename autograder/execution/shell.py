@@ -19,6 +19,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -95,6 +96,17 @@ class Shell:
             places = (number for number, path in enumerate(sys.path) if "site-packages" in path)
             sys.path.insert(next(places, len(sys.path)), "")
 
+    @staticmethod
+    def warm_plots() -> None:
+        """Draw a picture that nobody sees, so that a child finds fonts and what draws them in memory."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(1, 1))
+        axes = figure.subplots()
+        axes.plot([0, 1], label="$x_1$")
+        axes.legend(title="x")
+        figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+
     def run(self, source: str) -> CellRun:
         """Run a cell.
 
@@ -107,7 +119,7 @@ class Shell:
         try:
             try:
                 self._begin()
-                run.error = self._run_until_complete(self._cell(source))
+                run.error = self._cell(source)
             except BaseException as error:  # the cell broke what runs it, or a signal of its own came in between
                 run.error = self._fallback(error)
             run.execution_count = self.ipython.execution_count - 1 if source.strip() else None
@@ -127,7 +139,7 @@ class Shell:
         self.ipython.begin("")
         for source in ("pass", "import asyncio; await asyncio.sleep(0)", "%time pass", "1 / 0"):
             with contextlib.redirect_stdout(io.StringIO()):
-                self._run_until_complete(self._cell(source, store_history=False))
+                self._cell(source, store_history=False)
         self.ipython.display_formatter.format([1.5])
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             vars(sys).pop(name, None)
@@ -157,24 +169,33 @@ class Shell:
         asyncio.set_event_loop(self.loop)
         numpy = sys.modules.get("numpy")
         if numpy is not None:
-            numpy.random.seed()  # or all children of one parent would draw the same numbers
+            numpy.random.seed(
+                int.from_bytes(os.urandom(4))
+            )  # or all children of one parent would draw the same numbers
 
-    async def _cell(self, source: str, store_history: bool = True) -> dict[str, Any] | None:
-        """Run a cell within the event loop, as a kernel does; what went wrong, None if nothing did."""
+    def _cell(self, source: str, store_history: bool = True) -> dict[str, Any] | None:
+        """Run a cell as a kernel does; what went wrong, None if nothing did.
+
+        A kernel runs cells one after the other in one task, whose context (numpy's print options and error handling are
+        kept in it) passes from cell to cell; only a cell that awaits has a task and a context of its own.
+        """
         ipython = self.ipython
         before = None
         try:
             transformed = ipython.transform_cell(source)
         except Exception:
             transformed, before = source, sys.exc_info()
+        waits = ipython.should_run_async(source, transformed_cell=transformed, preprocessing_exc_tuple=before)
+        coroutine = self._run_cell(
+            source, store_history=store_history, transformed_cell=transformed, preprocessing_exc_tuple=before
+        )
         result = None
         try:
-            result = await self._run_cell(
-                source, store_history=store_history, transformed_cell=transformed, preprocessing_exc_tuple=before
-            )
+            result = self._run_until_complete(coroutine) if waits else self._run_at_once(coroutine)
         finally:
-            ipython.events.trigger("post_execute")
-            ipython.events.trigger("post_run_cell", result)
+            with self.loop.as_if_running():
+                ipython.events.trigger("post_execute")
+                ipython.events.trigger("post_run_cell", result)
         error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
         if error is None and not ipython.failed_display:
             return None
@@ -183,6 +204,16 @@ class Shell:
             "evalue": said(error),
             "traceback": list(ipython.last_traceback or ()),
         }
+
+    def _run_at_once(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a coroutine that waits for nothing."""
+        with self.loop.as_if_running():
+            try:
+                coroutine.send(None)
+            except StopIteration as end:
+                return end.value
+        coroutine.close()
+        raise RuntimeError("The cell waits for something, which was not to be seen in it.")
 
     def _fallback(self, error: BaseException) -> dict[str, Any]:
         """An error that IPython did not show, shown without it."""
