@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import subprocess
 import sys
 from typing import Any
@@ -74,3 +75,10 @@ def test_a_check_prints_only_where_nothing_shows_itself(prepare: str, printed: b
     program = f"{prepare}\nfrom autograder import check\ncheck({ID!r}, None)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert bool(done.stdout.strip()) == printed
+
+
+def test_a_cell_with_a_context_of_its_own_is_of_the_submission_too() -> None:
+    context = contextvars.copy_context()
+    with seeded(5) as results:
+        context.run(check, ID, None)
+    assert [result.seed for result in results] == [seed_for(ID, 5)]
