@@ -9,7 +9,6 @@ The warm parent makes a ``Confinement`` once, which prepares all that can be pre
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -84,6 +83,7 @@ class Confinement:
         if not self._is_linux:
             return
         kernel.prepare()
+        limits.allow_descriptors()
         self._parent = os.getpid()
         self._landlock = landlock.Landlock(
             (*policy.readable, *SYSTEM), policy.hidden, writable=(Path("/dev/null"),) if landlock.abi() else ()
@@ -123,6 +123,9 @@ class Confinement:
         kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1)
         record("no new privileges", "", "no program gives this process more rights than it has")
 
+        # The rules need more descriptors than the limit leaves, and the limits ask /proc, which Landlock closes.
+        ruleset, refused = self._ruleset(scratch)
+        _close_all_but({*keep, ruleset} if ruleset else keep)
         alone = bool(self._identity.count and dropped) or "users" in entered
         threads = limits.limit(
             memory=policy.memory,
@@ -133,9 +136,7 @@ class Confinement:
             counted_alone=alone,
         )
         record("limits", "", _limits_in_words(policy, threads, alone))
-
-        record("Landlock", self._restrict(scratch), landlock.described(self._landlock.abi))
-        _close_all_but(keep)
+        record("Landlock", refused or self._restrict(ruleset), landlock.described(self._landlock.abi))
 
         # These are undone when a process changes its user, so they come late.
         kernel.prctl(_PR_SET_DUMPABLE, 0)
@@ -149,12 +150,19 @@ class Confinement:
         record("seccomp", self._filter(), "a list of allowed system calls", required=True)
         return _decide(found, allow_unconfined)
 
-    def _restrict(self, scratch: Path) -> str:
-        """Apply Landlock; why it could not be, empty if it was."""
+    def _ruleset(self, scratch: Path) -> tuple[int, str]:
+        """Landlock's rules as a descriptor, and why there are none, empty if there are."""
         if not self._landlock.abi:
-            return "The kernel has no Landlock (Linux 5.13 or newer), or it was not switched on (lsm=landlock,...)."
+            return 0, "The kernel has no Landlock (Linux 5.13 or newer), or it was not switched on (lsm=landlock,...)."
         try:
-            self._landlock.restrict(scratch)
+            return self._landlock.ruleset(scratch), ""
+        except OSError as error:
+            return 0, f"The kernel refuses Landlock's rules ({error.strerror})."
+
+    def _restrict(self, ruleset: int) -> str:
+        """Apply Landlock; why it could not be, empty if it was."""
+        try:
+            self._landlock.restrict(ruleset)
         except OSError as error:
             return f"The kernel refuses Landlock ({error.strerror})."
         return ""
@@ -173,10 +181,11 @@ class Confinement:
         """The layers on a system that is not Linux: none that confines, and limits where there are some."""
         reason = f"{sys.platform} has no such thing; Linux has."
         found = [Layer(name, False, True, reason) for name in ("Landlock", "seccomp")]
-        with contextlib.suppress(OSError, ValueError):
+        try:
             limits.limit_time(self.policy.cpu_seconds)
-            found.append(Layer("limits", True, False, f"{self.policy.cpu_seconds} s on the processor"))
-        return found
+        except (OSError, ValueError):
+            return [*found, Layer("limits", False, False, reason)]
+        return [*found, Layer("limits", True, False, f"{self.policy.cpu_seconds} s on the processor")]
 
 
 def _limits_in_words(policy: Policy, threads: int, counted_alone: bool) -> str:
@@ -207,7 +216,11 @@ def _close_all_but(keep: Iterable[int]) -> None:
     for number in {0, 1, 2}.difference(keep):
         os.dup2(nowhere, number)
     for before, after in zip(kept, [*kept[1:], _HIGHEST], strict=True):
-        os.closerange(before + 1, after)
+        try:
+            if before + 1 < after:
+                kernel.close_range(before + 1, after - 1)
+        except OSError:  # Linux before 5.9
+            os.closerange(before + 1, after)
 
 
 def layers() -> tuple[Layer, ...]:

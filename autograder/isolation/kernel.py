@@ -7,10 +7,13 @@ import os
 from functools import cache
 from typing import Any
 
-__all__ = ["capset", "prctl", "syscall", "unshare"]
+__all__ = ["capset", "close_range", "prctl", "prepare", "syscall", "unshare"]
 
 CAPABILITY_VERSION = 0x20080522
 """Of the structure that ``capset`` takes: two words of 32 bits for each set."""
+
+_CLOSE_RANGE = 436
+"""As all newer calls, it has the same number on every machine."""
 
 
 @cache
@@ -37,6 +40,11 @@ def prctl(option: int, *arguments: int | Any) -> int:
     """Change or ask something about this process."""
     given = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
     return _checked(_library().prctl(option, *given, *[ctypes.c_ulong(0)] * (4 - len(given))))
+
+
+def close_range(first: int, last: int) -> None:
+    """Close all descriptors from ``first`` to ``last``; the C library may be too old to know this call."""
+    syscall(_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(last), ctypes.c_uint(0))
 
 
 def unshare(flags: int) -> None:

@@ -94,23 +94,28 @@ class Landlock:
         """A rule for a path as it is now, None where it cannot be opened."""
         try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             rights &= OF_FILES
         return _PathBeneath(rights & self._handled, descriptor)
 
-    def restrict(self, scratch: Path) -> None:
-        """Hold this thread, and all that it starts, to the rules, for good. Needs ``no_new_privs``."""
+    def ruleset(self, scratch: Path) -> int:
+        """The rules, and those for a scratch folder, as a descriptor for ``restrict``."""
         ruleset = kernel.syscall(
             _CREATE_RULESET, ctypes.byref(self._attributes), ctypes.c_size_t(24), ctypes.c_uint32(0)
         )
         own = _PathBeneath(SCRATCH & self._handled, os.open(scratch, os.O_PATH | os.O_CLOEXEC))
         for rule in (*self._rules, own):
             kernel.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
+        os.close(own.parent)
+        return ruleset
+
+    @staticmethod
+    def restrict(ruleset: int) -> None:
+        """Hold this thread, and all that it starts, to a ruleset, for good. Needs ``no_new_privs``."""
         kernel.syscall(_RESTRICT_SELF, ruleset, 0)
         os.close(ruleset)
-        os.close(own.parent)
 
     def close(self) -> None:
         """Close what was opened."""

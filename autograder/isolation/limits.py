@@ -9,7 +9,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import resource
 
-__all__ = ["first_to_go", "limit", "limit_time"]
+__all__ = ["allow_descriptors", "first_to_go", "limit", "limit_time"]
 
 GRACE = 5
 """Seconds on the processor between the signal that can be caught and the one that cannot."""
@@ -64,6 +64,12 @@ def limit_time(cpu_seconds: int) -> None:
         raise OSError("Windows has no such limits.")
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + GRACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def allow_descriptors() -> None:
+    """Let this process have as many descriptors as it may: a rule of Landlock takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def first_to_go() -> None:

@@ -36,7 +36,7 @@ class Identity:
     """Who children can become.
 
     ``first`` and ``count`` are the users there are to choose from, a count of 0 says that there is no choice.
-    ``passes`` keeps the right to pass folders that are closed to others, since Python lies behind one.
+    ``passes`` keeps the right to pass folders that are closed to others, since Python lies in one.
     """
 
     first: int = 0
@@ -70,15 +70,23 @@ def _knows(kind: str, first: int, count: int) -> bool:
 
 def _open_to_others(path: Path) -> bool:
     """Whether anybody may read a path and pass the folders above it."""
-    real = Path(os.path.realpath(path))
+    real = os.path.realpath(path)
     try:
-        mode = real.stat().st_mode
+        mode = os.stat(real).st_mode
         needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
-        return mode & needed == needed and all(folder.stat().st_mode & stat.S_IXOTH for folder in real.parents)
+        return mode & needed == needed and _passable(os.path.dirname(real))
     except FileNotFoundError:
         return True  # nobody will read it
     except OSError:
         return False
+
+
+def _passable(folder: str) -> bool:
+    """Whether anybody may pass a folder and those above it."""
+    while os.stat(folder).st_mode & stat.S_IXOTH:
+        if folder == (folder := os.path.dirname(folder)):
+            return True
+    return False
 
 
 def enter_namespaces() -> str:
@@ -112,9 +120,10 @@ def drop(identity: Identity, scratch: Path) -> str:
         kernel.capset()
         return "" if os.geteuid() == 0 else f"stays user {os.geteuid()}, without capabilities"
     user = identity.user(os.getpid())
+    passes = identity.passes or not _passable(os.path.dirname(os.path.realpath(scratch)))
     os.chown(scratch, user, user)
     try:
-        if identity.passes:
+        if passes:
             kernel.prctl(_PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -124,8 +133,10 @@ def drop(identity: Identity, scratch: Path) -> str:
             os.chown(scratch, 0, 0)
         kernel.capset()
         return ""
-    if not identity.passes:
+    if not passes:
         kernel.capset()
         return f"user {user}, without groups and capabilities"
     kernel.capset(_CAP_DAC_READ_SEARCH)
-    return f"user {user}, without groups; may pass closed folders (CAP_DAC_READ_SEARCH), since Python lies in one"
+    return (
+        f"user {user}, without groups; may pass closed folders (CAP_DAC_READ_SEARCH): Python or the scratch lies in one"
+    )

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import struct
-import tempfile
 from importlib import import_module
 from typing import Any
 
@@ -55,7 +55,7 @@ REFUSED = """
     userfaultfd bpf perf_event_open keyctl add_key request_key seccomp
     open_by_handle_at name_to_handle_at mount umount2 pivot_root chroot unshare setns
     open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr
-    symlink symlinkat mknod mknodat chown fchown lchown fchownat setxattr lsetxattr fsetxattr
+    symlink symlinkat mknod mknodat utime utimes futimesat chown fchown lchown fchownat setxattr lsetxattr fsetxattr
     removexattr lremovexattr fremovexattr inotify_init inotify_init1 fanotify_init quotactl swapon swapoff
     setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset setsid setpgid
     setrlimit setpriority sched_setaffinity sched_setscheduler sched_setparam sched_setattr ioprio_set
@@ -67,7 +67,7 @@ REFUSED = """
 
 # Answered as if it had been done. Copying a file ends with these, and a learner who copies one is to have the copy; but
 # they reach any file of the same user, which Landlock does not mind.
-IGNORED = "chmod fchmod fchmodat fchmodat2 utime utimes utimensat futimesat"
+IGNORED = "chmod fchmod fchmodat fchmodat2"
 
 _SELF = 0x2ABCDEF1
 """Stands for the number of the process in the compiled program; larger than a process number can be."""
@@ -163,6 +163,11 @@ def _compiled(truncate: bool) -> bytes:
         rule(refuse, name)
     for name in IGNORED.split():
         rule(libseccomp.ERRNO(0), name)
+    for name in ("listxattr", "llistxattr", "flistxattr", "getxattr", "lgetxattr", "fgetxattr"):
+        rule(libseccomp.ERRNO(errno.ENOTSUP), name)  # as on a file system that has none: copying goes on without them
+    # Setting the times is ignored likewise; setting them to now fails, so that `touch` goes on and makes the file.
+    rule(libseccomp.ERRNO(0), "utimensat", libseccomp.Arg(2, libseccomp.NE, 0))
+    rule(refuse, "utimensat", libseccomp.Arg(2, libseccomp.EQ, 0))
     rule(allow if truncate else refuse, "truncate")
 
     # A file that is only read must not be truncated by the way, which an old Landlock lets pass.
@@ -185,7 +190,9 @@ def _compiled(truncate: bool) -> bytes:
     rule(allow, "socketpair", masked(0, _AF_UNIX), masked(1, _SOCK_STREAM, _SOCK_TYPE))
     rule(allow, "sendto", libseccomp.Arg(4, libseccomp.EQ, 0))
 
-    with tempfile.TemporaryFile() as file:
-        filtered.export_bpf(file)
-        file.seek(0)
-        return file.read()
+    # Through a pipe, which holds far more than the kernel takes as a filter, so that no folder is needed to write to.
+    reader, writer = os.pipe()
+    with open(reader, "rb") as compiled:
+        with open(writer, "wb") as file:
+            filtered.export_bpf(file)
+        return compiled.read()
