@@ -28,6 +28,7 @@ from chainrule_lib.convolution import (
     max_pool2d_gradient,
 )
 from chainrule_lib.datasets import digits, moons, one_hot, sequences, spirals, train_test_split, xor
+from chainrule_lib.forward import forward_pass
 from chainrule_lib.graph import computation_graph
 from chainrule_lib.losses import (
     binary_cross_entropy,
@@ -41,7 +42,7 @@ from chainrule_lib.losses import (
     half_squared_error,
     half_squared_error_gradient,
 )
-from chainrule_lib.network import ForwardCache, Gradients, SigmoidNetwork, forward_cache, forward_pass
+from chainrule_lib.network import ForwardCache, Gradients, SigmoidNetwork, forward_cache
 from chainrule_lib.numerical import (
     GradientCheck,
     directional_derivative,

@@ -1,4 +1,4 @@
-"""Networks of sigmoid layers: the article's two-layer forward pass, and `SigmoidNetwork` for any depth.
+"""Networks of sigmoid layers, of any depth: the forward pass with its intermediate values, and `SigmoidNetwork`.
 
 A layer is affine, then σ:
 
@@ -30,10 +30,11 @@ from chainrule_lib._arrays import (
     as_numbers,
     check_whole_number,
     misfit,
-    number_or_array,
     random_numbers,
 )
 from chainrule_lib.activations import sigmoid, sigmoid_derivative
+from chainrule_lib.forward import as_layers, fitting_layers
+from chainrule_lib.forward import forward_pass as forward_pass  # part of this module to whoever imports it from here
 from chainrule_lib.optimizers import GradientDescent, Optimizer
 
 LossName = Literal["half_squared_error", "binary_cross_entropy"]
@@ -65,28 +66,6 @@ class Gradients(NamedTuple):
     dX: Array
 
 
-def _layers(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> tuple[list[Array], list[Array]]:
-    """W and b of every layer as arrays that fit each other.
-
-    Every W must take what the layer before gives, every b must fit its W. The last W may be one row, (d_in,).
-    """
-    Ws = [as_numbers(W, f"W{k}") for k, W in enumerate(as_list(weights, "weights", "arrays"), start=1)]
-    bs = [as_numbers(b, f"b{k}") for k, b in enumerate(as_list(biases, "biases", "arrays"), start=1)]
-    if len(Ws) != len(bs) or not Ws:
-        raise ValueError(f"There are {len(Ws)} weights and {len(bs)} biases: expected one of each for every layer.")
-    for k, (W, b) in enumerate(zip(Ws, bs, strict=True), start=1):
-        is_last = k == len(Ws)
-        if W.ndim != 2 and not (is_last and W.ndim == 1):
-            raise ValueError(f"W{k} has shape {W.shape}: expected (d_out, d_in){' or (d_in,)' * is_last}.")
-        if k > 1 and W.shape[-1] != len(Ws[k - 2]):
-            width = len(Ws[k - 2])
-            expected = f"(d_out, {width})" + f" or ({width},)" * is_last
-            raise misfit(f"W{k}", W, f"W{k - 1}", Ws[k - 2], expected)
-        if b.shape != W.shape[:-1]:
-            raise misfit(f"b{k}", b, f"W{k}", W, f"{W.shape[:-1]}")
-    return Ws, bs
-
-
 def forward_cache(x: ArrayLike, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> ForwardCache:
     """The forward pass through layers of σ(W x + b), with everything it computes on its way.
 
@@ -102,43 +81,12 @@ def forward_cache(x: ArrayLike, weights: Sequence[ArrayLike], biases: Sequence[A
         TypeError: something holds no numbers, or weights or biases is no list.
         ValueError: the shapes do not fit; the message names both.
     """
-    X = as_numbers(x, "x")
-    Ws, bs = _layers(weights, biases)
-    d_in = Ws[0].shape[-1]
-    if X.ndim not in (1, 2) or X.shape[-1] != d_in:
-        raise misfit("x", X, "W1", Ws[0], f"({d_in},) or (n, {d_in})")
+    X, Ws, bs = fitting_layers(x, weights, biases)
     As, Zs = [X], []
     for W, b in zip(Ws, bs, strict=True):
         Zs.append(np.asarray(As[-1] @ W.T + b))
         As.append(np.asarray(sigmoid(Zs[-1])))
     return ForwardCache(As, Zs)
-
-
-def forward_pass(x: ArrayLike, W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: ArrayLike) -> Any:
-    """The output of the article's two-layer network, a2 = σ(W2 σ(W1 x + b1) + b2).
-
-    The article's formula, z = W2 σ(W1 x + b1) + b2, stops before the second σ; its code, and this function, passes the
-    output through σ too. So the result is σ(z), and z is what `forward_cache` calls `Zs[-1]`.
-
-    Args:
-        x: one sample (d_in,) or a batch (n, d_in).
-        W1: (hidden, d_in).
-        b1: (hidden,).
-        W2: (d_out, hidden), or (hidden,) for a single output.
-        b2: (d_out,), or a number where W2 is (hidden,).
-
-    Returns:
-        a2: (d_out,) for a sample, (n, d_out) for a batch; where W2 is (hidden,), a number or (n,).
-
-    Raises:
-        TypeError: an argument holds no numbers.
-        ValueError: the shapes do not fit; the message names both.
-
-    Example:
-        >>> forward_pass([0.5, 0.3], [[0.1, 0.2], [0.3, 0.4]], [0.5, 0.6], [0.7, 0.8], 0.9)
-        0.871843204787514
-    """
-    return number_or_array(forward_cache(x, [W1, W2], [b1, b2]).As[-1])
 
 
 class SigmoidNetwork:
@@ -184,7 +132,7 @@ class SigmoidNetwork:
         self.loss_name: LossName = loss
 
     def __repr__(self) -> str:
-        Ws, bs = _layers(self.weights, self.biases)
+        Ws, bs = as_layers(self.weights, self.biases)
         sizes = [Ws[0].shape[-1], *(b.size for b in bs)]
         return f"SigmoidNetwork({sizes}, loss={self.loss_name!r})"
 
@@ -329,7 +277,7 @@ class SigmoidNetwork:
 
     def _send_back(self, cache: ForwardCache, dZ: Array) -> Gradients:
         """From ∂L/∂Z of the last layer, in rows, to the gradients of everything before it."""
-        Ws, bs = _layers(self.weights, self.biases)
+        Ws, bs = as_layers(self.weights, self.biases)
         dWs, dbs = [], []
         for k in reversed(range(len(Ws))):
             dWs.append((dZ.T @ np.atleast_2d(cache.As[k])).reshape(Ws[k].shape))

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from chainrule_lib.activations import sigmoid, sigmoid_derivative
-from chainrule_lib.numerical import numerical_gradient
 from chainrule_lib.widgets._explorer import BLUE, GREY, ORANGE, View, explorer, new_figure, signed, slider
 
 
@@ -31,6 +30,16 @@ FUNCTIONS: dict[str, ScalarFunction] = {
     "sigmoid": ScalarFunction("σ({v})", sigmoid, sigmoid_derivative),
 }
 """What the chain rule explorer can compose, by name."""
+
+
+def _central_difference(f: Callable[[float], Any], x: float) -> float:
+    """The slope of f at x from a point on each side, with the step of `chainrule_lib.numerical`.
+
+    Written out here, because lessons 00 and 01 are graded without that module: its complex step is as exact as the
+    formulas that they ask for.
+    """
+    h = 6e-6 * max(1.0, abs(x))
+    return float(f(x + h) - f(x - h)) / (2 * h)
 
 
 class ChainRuleValues(NamedTuple):
@@ -57,7 +66,7 @@ def chain_rule_values(f: ScalarFunction, g: ScalarFunction, x: float) -> ChainRu
     """
     u = float(g.value(x))
     du_dx, dy_du = float(g.derivative(x)), float(f.derivative(u))
-    difference = numerical_gradient(lambda t: f.value(g.value(t)), float(x))
+    difference = _central_difference(lambda t: f.value(g.value(t)), float(x))
     return ChainRuleValues(u, float(f.value(u)), du_dx, dy_du, dy_du * du_dx, difference)
 
 
@@ -137,7 +146,7 @@ class SigmoidValues(NamedTuple):
 
 def sigmoid_values(z: float) -> SigmoidValues:
     """σ(z), σ'(z) and a central difference of σ at z."""
-    return SigmoidValues(sigmoid(z), sigmoid_derivative(z), numerical_gradient(sigmoid, float(z)))
+    return SigmoidValues(sigmoid(z), sigmoid_derivative(z), _central_difference(sigmoid, float(z)))
 
 
 def _sigmoid_view(z: float) -> View:
