@@ -160,6 +160,7 @@ class ZMQInteractiveShell(InteractiveShell):
     keepkernel_on_exit = None
     failed_display = False
     last_traceback: list[str] | None = None
+    explain: Callable[[BaseException], str] | None = None
 
     @default("exiter")
     def _default_exiter(self) -> ZMQExitAutocall:
@@ -222,6 +223,9 @@ class ZMQInteractiveShell(InteractiveShell):
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         if self.displayhook.pending:
             self.failed_display = True
+        sentence = self.explain(evalue) if self.explain is not None else ""
+        if sentence:
+            stb = [*stb, sentence]
         self.last_traceback = stb
         self.recorder.error(str(etype.__name__), str(evalue), stb)
 

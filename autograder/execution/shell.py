@@ -19,7 +19,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -95,6 +95,10 @@ class Shell:
         if "" not in sys.path:
             places = (number for number, path in enumerate(sys.path) if "site-packages" in path)
             sys.path.insert(next(places, len(sys.path)), "")
+
+    def explain_errors(self, explain: Callable[[BaseException], str]) -> None:
+        """Add a sentence to the errors of cells: what ``explain`` says of the exception, if it says anything."""
+        self.ipython.explain = explain
 
     @staticmethod
     def warm_plots() -> None:

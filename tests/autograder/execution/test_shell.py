@@ -322,6 +322,18 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in ("zmq", "
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_errors_can_be_explained():
+    program = """
+from autograder.execution.shell import Shell
+shell = Shell()
+shell.explain_errors(lambda error: "Never divide by zero." if isinstance(error, ZeroDivisionError) else "")
+lines = [shell.run(cell).outputs[0]["traceback"][-1] for cell in ("1 / 0", "[][1]")]
+import os
+os._exit(lines[0] != "Never divide by zero." or "IndexError" not in lines[1])
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_cells_see_the_working_directory_only_where_they_are_told_to(run_cells):
     program = "from autograder.execution.shell import Shell; s = Shell(); import sys; print('' in sys.path[1:])"
     done = subprocess.run([sys.executable, "-Pc", program], capture_output=True, text=True, check=True)
