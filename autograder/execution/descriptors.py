@@ -49,7 +49,7 @@ class Descriptors:
         for caught, stream in self.files:
             with contextlib.suppress(OSError):  # the cell closed it
                 if os.lseek(caught, 0, os.SEEK_END):  # its size, at half the cost of asking for it
-                    data = os.pread(caught, self.recorder.text_left + 4, 0)
+                    data = os.pread(caught, max(self.recorder.text_left, 0) + 4, 0)
                     os.ftruncate(caught, 0)
                     stream.write(data.decode("utf-8", "replace"))
 

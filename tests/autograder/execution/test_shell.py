@@ -154,8 +154,9 @@ def test_code_in_tracebacks_has_the_same_name_in_every_process(run_cells):
         "import sys\nfor _ in range(10**4): print('x' * 999, file=sys.stderr, flush=True)",
         "import os\nfor _ in range(10**4): os.write(1, b'x' * 999)",
         "print('σ' * 10**7)",
+        "import os\nprint('x' * 10**6)\nos.write(1, b'x' * 10**6); os.write(2, b'x');",
     ],
-    ids=["many lines", "one line", "flushed", "written to the descriptor", "not ASCII"],
+    ids=["many lines", "one line", "flushed", "written to the descriptor", "not ASCII", "both"],
 )
 def test_text_is_cut(run_cells, cell):
     (run, after) = run_cells(cell, "print('next')", text=1000)
