@@ -7,8 +7,6 @@ right, and if not, why. Each question that ends the check has a verdict of its o
 from __future__ import annotations
 
 import contextlib
-import dis
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,10 +18,11 @@ from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
-from autograder.checking.running import Run, code_of, run, told
+from autograder.checking.running import Run, run, told
 from autograder.checking.seeding import fresh
 from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
+from autograder.execution.stand_ins import has_no_body
 from autograder.exercises import find
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kind import Attempt, NotAnAnswer
@@ -44,9 +43,6 @@ MESSAGES: dict[Verdict, str] = {
 }
 
 FAILED = "A part of your answer gives no numbers; the others are judged by themselves."
-
-STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
-"""The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
 
 
 @np.errstate(all="ignore")
@@ -136,9 +132,7 @@ def _is_unwritten(answer: Callable[..., Any], runs: Sequence[Run]) -> bool:
     """Whether a function still is the one handed out, or has no body."""
     if any(isinstance(each.exception, NotImplementedError) for each in runs) or runs[0].returned is Ellipsis:
         return True
-    code = code_of(answer)
-    nothing = runs[0].exception is None and runs[0].returned is None and inspect.iscode(code)
-    return nothing and {instruction.opname for instruction in dis.get_instructions(answer)} <= STUB
+    return runs[0].exception is None and runs[0].returned is None and has_no_body(answer)
 
 
 def _failing(exercise: Exercise) -> Verdict:

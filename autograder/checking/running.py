@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from autograder.checking.values import copied, described, same
-from autograder.exercises.kind import NotAnAnswer
+from autograder.errors import BoundaryError, NotAnAnswer
+from autograder.execution.learner_line import LearnerLine
 
 LARGEST = 100_000
 """Numbers in one returned array that are looked at; no exercise asks for a hundredth of them."""
@@ -65,6 +65,8 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str
         try:
             # Copied at once, before the next call can change it, and within the guard: looking at it may raise as well.
             returned = _kept(answer(*inputs.values()), names)
+        except BoundaryError:  # the learner's process is gone: not what the answer did, but the end of the check
+            raise
         except BaseException as error:  # a learner's function may raise SystemExit, and Stop gives KeyboardInterrupt
             exception = error
     return Run(
@@ -108,7 +110,7 @@ def told(exception: BaseException, answer: Callable[..., Any], case: Mapping[str
     what = f"{type(exception).__name__}: {message}" if message else type(exception).__name__
     inputs = called_with or ", ".join(f"{name} ({described(value)})" for name, value in case.items())
     called = f" It was called with {inputs}." if inputs else ""
-    return f"Your function raised {what}{_where(exception, answer)}.{called}"
+    return f"Your function raised {what}{LearnerLine.of(exception, answer) or ''}.{called}"
 
 
 def _said(exception: BaseException) -> str:
@@ -117,22 +119,3 @@ def _said(exception: BaseException) -> str:
         return _clean(str(exception))
     except Exception:
         return ""
-
-
-def code_of(answer: Any) -> Any:
-    """The code of a function; None for anything else, which may raise whatever it likes when it is asked."""
-    try:
-        return answer.__code__
-    except Exception:
-        return None
-
-
-def _where(exception: BaseException, answer: Callable[..., Any]) -> str:
-    """The deepest line of the learner's own source the exception passed through, where it can be known."""
-    code = code_of(answer)
-    frames = traceback.extract_tb(exception.__traceback__)
-    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename and frame.line]
-    if not own or code is None:
-        return ""
-    line = (own[-1].lineno or code.co_firstlineno) - code.co_firstlineno + 1
-    return f" in line {line} of {code.co_name}: `{own[-1].line}`" if line > 0 else f" in `{own[-1].line}`"

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autograder.errors import BoundaryError
+
 Array = NDArray[Any]
 
 
@@ -171,6 +173,8 @@ def _numbers(value: Any, name: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind == "O":
             array = array.astype(float)
+    except BoundaryError:
+        raise
     except BaseException:
         # Anything may stand in a learner's list, and its __array__ or __float__ may raise anything.
         raise Unusable(f"{_kind(value)} for {name}, which cannot be read as an array of numbers.") from None

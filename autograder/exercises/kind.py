@@ -12,21 +12,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from autograder.errors import NotAnAnswer
 from autograder.exercises.formulas import Environment, Formula, apply
 
 if TYPE_CHECKING:
     from autograder.exercises.model import Exercise
-
-
-class NotAnAnswer(Exception):
-    """What was handed in cannot be tried; the message says why, for the learner.
-
-    ``verdict`` is that of the check, see ``autograder.checking.result``.
-    """
-
-    def __init__(self, message: str, verdict: Literal["wrong shape", "raised"] = "wrong shape") -> None:
-        super().__init__(message)
-        self.verdict = verdict
 
 
 class Attempt:

@@ -105,7 +105,7 @@ class Channel:
         """
         try:
             packed = msgpack.packb(message, unicode_errors="surrogatepass")
-        except Exception as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadMessage(f"The message is no plain data: {error}") from None
         if len(packed) > self.largest:
             raise BadMessage(f"The message has {len(packed):,} bytes; at most {self.largest:,} can be sent.")
@@ -129,11 +129,11 @@ class Channel:
                     self._wait(self._poll_out, deadline)
                     continue
                 rest, ancillary = rest[sent:], []
-        except BaseException as error:
+        except OSError as error:
             self._is_broken = True
-            if isinstance(error, OSError):
-                raise ChannelClosed(f"The other side is gone ({error.strerror}).") from None
-            raise
+            raise ChannelClosed(f"The other side is gone ({error.strerror}).") from None
+        finally:
+            self._is_broken = self._is_broken or 0 < len(rest) < len(data)
 
     def receive(self, timeout: float | None = None) -> Any:
         """The next message. After ``TimedOut`` it can be waited for again.
@@ -156,8 +156,9 @@ class Channel:
             self._expected = expected
             self._partial.clear()
         self._fill(self._expected, deadline)
-        packed, self._partial, self._expected = self._partial, bytearray(), None
-        return _unpacked(packed)
+        message = _unpacked(self._partial)
+        self._partial, self._expected = bytearray(), None
+        return message
 
     def _fill(self, size: int, deadline: float | None) -> None:
         """Read until there are ``size`` bytes, and no byte further: what is left shows in ``select``."""
@@ -242,5 +243,7 @@ def _unpacked(packed: bytearray) -> Any:
             max_map_len=ITEMS // 10,
             max_ext_len=0,
         )
+    except RecursionError:  # our own stack is full: the message can be read again from a lower place on it
+        raise
     except Exception as error:
         raise BadMessage(f"The message cannot be read: {type(error).__name__}: {str(error)[:200]}") from None

@@ -1,0 +1,490 @@
+"""The boundary: a check uses a learner's functions and objects in another process, as if they were its own.
+
+Each side has a ``Peer``. What is asked for is fetched by name: data come as data, and anything else as a stand-in that
+can be called, calculated with and looked into. Every use is a request and a reply; while it is under way the other
+side may send requests as well, so that a function handed to a learner's function is called back, to any reasonable
+depth. There is one conversation, in strict turns.
+
+The sides are not alike. The check does not trust the learner's process, and that is all the protection needs: a reply
+is data that is read strictly; whatever breaks the rules, is late or breaks off ends that process's part for good (a
+``BoundaryError``); and the learner's side can ask for nothing but what it was handed and, between checks, for the few
+functions that are meant for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.errors import BoundaryError
+from autograder.execution import effects, lending
+from autograder.execution.failures import ProtocolError, StudentGone, StudentTimeout, ValueTooLarge
+from autograder.execution.raised import StudentError, read_exception, written_exception
+from autograder.execution.sharing import Copies, Originals
+from autograder.execution.stand_ins import Facts, StandIn
+from autograder.execution.values import Reader, Writer
+from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
+
+__all__ = [
+    "ModuleName",
+    "Peer",
+    "ProtocolError",
+    "StandIn",
+    "StudentError",
+    "StudentGone",
+    "StudentTimeout",
+    "ValueTooLarge",
+]
+
+DEEPEST = 20
+"""Requests within requests, from either side."""
+
+PATIENCE = 10.0
+"""Seconds for the rest of a request that has begun to arrive while no check is running, and for sending its reply."""
+
+REQUEST, REPLY = 1, 2
+VALUE, RAISED, NOT_IMPLEMENTED, MODULE = range(4)
+
+_NUMBERS = ("ignore", "warn", "raise", "call", "print", "log")
+"""What numpy may do at an overflow and the like; ``call`` and ``log`` are the other side's own affair."""
+
+OPERATIONS = ("call", "get", "set", "special", "text", "describe", "fetch", "ask")
+
+
+@dataclass(frozen=True)
+class ModuleName:
+    """What comes in the place of a module: its name."""
+
+    name: str
+
+
+def _numbers() -> list[int]:
+    """What numpy does in this process at an overflow and the like."""
+    return [_NUMBERS.index(each) for each in np.geterr().values()]
+
+
+class _Failing:
+    """What goes wrong with the connection, as what it means to a check; the conversation is over then."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TimedOut):
+            raise self._peer.fail(StudentTimeout("The learner's code did not answer in time.")) from None
+        if isinstance(error, ChannelClosed):
+            gone = "The process that ran the learner's code has ended before the check had its answer."
+            raise self._peer.fail(StudentGone(gone)) from None
+        if isinstance(error, BadMessage):
+            told = f"The process with the learner's code sent what it must not send. {error}"
+            raise self._peer.fail(ProtocolError(told)) from None
+
+
+class Peer:
+    """One end of the conversation.
+
+    Parameters
+    ----------
+    channel : to the other side
+    namespace : what the other side may fetch by name (if it is trusted), or ask for
+    trusted : whether the other side is: True in a learner's process, False in the one that checks
+    explain : words for some exceptions that say more than their own, or ""
+
+    ``deadline`` is a moment (of ``time.monotonic``) at which everything that is under way ends with StudentTimeout.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        namespace: Mapping[str, Any] | Callable[[str], Any],
+        *,
+        trusted: bool,
+        explain: Callable[[BaseException], str] | None = None,
+    ) -> None:
+        self.channel = channel
+        self.namespace = namespace
+        self.trusted = trusted
+        self.explain = explain
+        self.deadline: float | None = None
+        channel.descriptors = 0
+        self._lent = lending.Lent(freely=trusted)
+        self._borrowed = lending.Borrowed(self, self._lent)
+        self._originals = Originals()
+        self._copies = Copies()
+        self._raised: dict[int, BaseException] = {}  # ours, which the other side may pass on
+        self._number = 0
+        self._waiting = 0  # requests of ours that have no reply yet
+        self._serving = 0  # of theirs
+        self._abandoned: set[int] = set()
+        self._failure: BoundaryError | None = None
+        self._thread = threading.get_ident()
+        self._failing = _Failing(self)
+
+    # --- Asking -------------------------------------------------------------------------------------------------------
+
+    def fetch(self, name: str) -> Any:
+        """The other side's global of this name: data, a stand-in, or a ``ModuleName``.
+
+        Raises
+        ------
+        NameError
+            There is none.
+        ValueTooLarge, BoundaryError
+        """
+        return self.request("fetch", 0, [name], {})
+
+    def ask(self, name: str, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Any:
+        """Have one of the other side's exported functions called."""
+        return self.request("ask", 0, [name, *arguments], options or {})
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the other side can still be asked."""
+        return self._failure is None
+
+    def describe(self, target: int) -> Facts:
+        """What is known of an object of the other side."""
+        facts: Facts = self.request("describe", target, [], {})
+        return facts
+
+    def dropped(self, target: int) -> None:
+        """A stand-in is gone."""
+        self._borrowed.dropped(target)
+
+    def request(self, operation: str, target: int, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Have something done on the other side, and give what comes of it, or raise it.
+
+        Raises
+        ------
+        ValueTooLarge, TypeError
+            An argument cannot be handed over; nothing was asked.
+        BoundaryError
+            The other side cannot be talked to, now or any more.
+        Exception
+            What the other side raised.
+        """
+        __tracebackhide__ = True
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("What belongs to a check can be used by the thread only that was called by it.")
+        if self._failure is not None:
+            raise type(self._failure)(str(self._failure))
+        writer = self._writer()
+        written = [writer.write(argument) for argument in arguments]
+        written_options = [[str(name), writer.write(value)] for name, value in options.items()]
+        number = self._number = self._number + 1
+        self._originals.keep(number, writer.mutables)
+        is_sent = is_answered = False
+        self._waiting += 1
+        try:
+            notes = self._notes(writer, _numbers() if not self.trusted else None)
+            with self._failing:
+                self._send([REQUEST, number, operation, target, written, written_options, notes], self._left())
+            is_sent = True
+            message = self._reply(number)
+            is_answered = True
+            return self._outcome(operation, message)
+        finally:
+            self._waiting -= 1
+            self._originals.settle(number)
+            if is_sent and not is_answered:
+                self._broken_off(number)
+            if not self._waiting and not self._serving:
+                self._raised.clear()
+
+    def _broken_off(self, number: int) -> None:
+        """An exception from elsewhere ended the wait for a reply.
+
+        In a learner's process that may happen anywhere, as where a recursion without end has used up the stack: the
+        reply is thrown away when it comes. In a check it means that the check is over.
+        """
+        if self.trusted:
+            self._abandoned.add(number)
+        elif self._failure is None:
+            self.fail(StudentGone("The conversation with the learner's process was broken off."))
+
+    def _reply(self, number: int) -> list[Any]:
+        """The reply to a request, after whatever the other side asks for in between."""
+        while True:
+            with self._failing:
+                message = self._receive(self._left())
+                if message[0] == REPLY:
+                    if message[1] == number:
+                        return message
+                    self._throw_away(message)
+                    continue
+            self._serve(message)
+
+    def _throw_away(self, message: list[Any]) -> None:
+        """A reply that nobody waits for any more."""
+        if message[1] not in self._abandoned:
+            raise BadMessage("A reply came that nobody waits for.")
+        self._abandoned.discard(message[1])
+
+    def _outcome(self, operation: str, message: list[Any]) -> Any:
+        """What a reply says, done again here: changes, printing, and the value or the exception."""
+        with self._failing:
+            try:
+                _, _, outcome, content, notes, done = message
+            except ValueError:
+                raise BadMessage("A reply does not come as agreed.") from None
+            reader = self._reader()
+            value: Any = None
+            if outcome == VALUE and operation == "describe":
+                value = lending.read_facts(content, reader.read)
+            elif outcome == VALUE:
+                value = reader.read(content)
+            elif outcome == MODULE and operation == "fetch" and type(content) is str:
+                value = ModuleName(content[:200])
+            elif outcome == NOT_IMPLEMENTED and operation == "special":
+                value = NotImplemented
+            elif outcome != RAISED:
+                raise BadMessage("A reply does not come as agreed.")
+            error = read_exception(content, self._raised, self.trusted) if outcome == RAISED else None
+            self._note(notes, reader)
+            caught = None if done is None else effects.read_effects(done)
+        if caught is not None:
+            caught.do_again()
+        if error is not None:
+            raise error
+        return value
+
+    def fail(self, failure: BoundaryError) -> BoundaryError:
+        """From now on the other side is not talked to."""
+        self._failure = failure
+        self.channel.close()
+        return failure
+
+    # --- Serving ------------------------------------------------------------------------------------------------------
+
+    def serve_one(self) -> None:
+        """Handle one request of the other side, whose beginning has arrived.
+
+        Raises
+        ------
+        ChannelClosed, BadMessage, TimedOut
+            The conversation is over.
+        """
+        if self._failure is not None:
+            raise ChannelClosed(str(self._failure))
+        deadline, self.deadline = self.deadline, None
+        try:
+            message = self._receive(PATIENCE)
+            if message[0] == REPLY:
+                self._throw_away(message)
+            else:
+                self._serve(message)
+        except BoundaryError as failure:
+            raise ChannelClosed(str(failure)) from None
+        finally:
+            self.deadline = deadline
+            self._raised.clear()
+
+    def _serve(self, message: list[Any]) -> None:
+        """Do what a request says, and reply."""
+        with self._failing:
+            try:
+                _, number, operation, target, written, options, notes = message
+                pairs = [(name, value) for name, value in options]
+            except (TypeError, ValueError):
+                raise BadMessage("A request does not come as agreed.") from None
+            if type(number) is not int or operation not in OPERATIONS or type(written) is not list:
+                raise BadMessage("A request does not come as agreed.")
+            reader = self._reader()
+            arguments = [reader.read(argument) for argument in written]
+            keywords = {name: reader.read(value) for name, value in pairs}
+            if not all(type(name) is str for name in keywords):
+                raise BadMessage("A request does not come as agreed.")
+            mutables = list(reader.mutables)
+            numbers = self._note(notes, reader)
+            thing = None if operation in ("fetch", "ask") else self._lent.find(target)
+            self._copies.keep(number, mutables)
+        self._serving += 1
+        try:
+            reply = self._done(operation, thing, arguments, keywords, numbers)
+            del arguments, keywords, mutables, reader
+            with self._failing:
+                self._answer(number, reply)
+        except BoundaryError:
+            raise
+        except BaseException:
+            self.fail(StudentGone("The conversation was broken off."))
+            raise
+        finally:
+            self._serving -= 1
+            self._copies.settle(number)
+
+    def _done(
+        self, operation: str, thing: Any, arguments: list[Any], options: dict[str, Any], numbers: Any
+    ) -> Callable[[Writer], list[Any]]:
+        """Do what a request says; what comes of it is written later, beside what has changed."""
+        try:
+            if self._serving > DEEPEST:
+                raise RecursionError("Calls to and from a check are nested too deeply.")
+            self._permit(operation, thing, arguments)
+            if not self.trusted:
+                value = self._do(operation, thing, arguments, options)
+                return lambda writer: [VALUE, writer.write(value), self._notes(writer), None]
+            with effects.caught(numbers) as caught:
+                try:
+                    value = self._do(operation, thing, arguments, options)
+                except BaseException as error:
+                    failure: BaseException | None = error
+                else:
+                    failure = None
+            if failure is not None:
+                return self._raising(failure, thing, caught)
+        except BoundaryError:
+            raise
+        except Exception as error:
+            return self._raising(error, thing, None)
+        if value is NotImplemented and operation == "special":
+            return lambda writer: [NOT_IMPLEMENTED, None, self._notes(writer), caught.written()]
+        if operation == "describe":
+            return lambda writer: [
+                VALUE,
+                lending.written_facts(thing, self._lent.type_number, writer.write),
+                self._notes(writer),
+                caught.written(),
+            ]
+        if operation == "fetch" and isinstance(value, ModuleType):
+            return lambda writer: [MODULE, str(value.__name__), self._notes(writer), caught.written()]
+        return lambda writer: [VALUE, writer.write(value), self._notes(writer), caught.written()]
+
+    def _raising(
+        self, error: BaseException, called: Any, caught: effects.Effects | None
+    ) -> Callable[[Writer], list[Any]]:
+        """The reply that raises this on the other side."""
+        number = None
+        if not self.trusted:
+            number = len(self._raised)
+            self._raised[number] = error
+        # Of our own lines the other side learns nothing, nor of a learner's that it does not know.
+        written = written_exception(error, called if self.trusted else None, number, self.explain)
+        return lambda writer: [RAISED, written, self._notes(writer), caught.written() if caught is not None else None]
+
+    def _answer(self, number: int, reply: Callable[[Writer], list[Any]]) -> None:
+        """Send a reply; or, where the value cannot go, that it cannot."""
+        timeout = PATIENCE if not self.trusted and self.deadline is None else self._left()
+        try:
+            self._send([REPLY, number, *reply(self._writer())], timeout)
+        except (ValueTooLarge, TypeError) as error:
+            self._send([REPLY, number, *self._raising(error, None, None)(self._writer())], timeout)
+
+    def _permit(self, operation: str, thing: Any, arguments: list[Any]) -> None:
+        """Whether the other side may have this done.
+
+        Raises
+        ------
+        RuntimeError
+            It may not: the other side is told, and the conversation goes on.
+        """
+        if operation in ("fetch", "ask") and self._waiting:
+            raise RuntimeError("Checks cannot be run by code that is being checked.")
+        if operation != "call" and (not arguments or type(arguments[0]) is not str) and operation != "describe":
+            raise RuntimeError("A request has no name in it.")
+        if self.trusted or operation == "ask":
+            return
+        name = "__call__" if operation == "call" else arguments[0] if arguments else ""
+        if not lending.may(thing, operation, name):
+            raise RuntimeError("That cannot be done with what a check hands out.")
+
+    def _do(self, operation: str, thing: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Do it."""
+        match operation:
+            case "call":
+                return thing(*arguments, **options)
+            case "get":
+                return getattr(thing, arguments[0])
+            case "set":
+                return setattr(thing, *arguments)
+            case "special" if arguments[0] == "__call__":
+                return thing(*arguments[1:], **options)
+            case "special":
+                return getattr(type(thing), arguments[0])(thing, *arguments[1:], **options)
+            case "text":
+                return repr(thing) if arguments[0] == "repr" else str(thing)
+            case "describe":
+                return None
+            case "fetch":
+                return self._global(arguments[0])
+        return self._global(arguments[0])(*arguments[1:], **options)
+
+    def _global(self, name: str) -> Any:
+        """What the other side may have under this name."""
+        if callable(self.namespace):
+            return self.namespace(name)
+        if name not in self.namespace:
+            raise NameError(f"name {name!r} is not defined")
+        return self.namespace[name]
+
+    # --- Messages -----------------------------------------------------------------------------------------------------
+
+    def _writer(self) -> Writer:
+        return Writer(self.channel.outbox, self._borrowed.lend, by_name=not self.trusted)
+
+    def _reader(self) -> Reader:
+        return Reader(
+            self.channel.inbox, self._borrowed.borrow, changeables=self._originals.active, by_name=self.trusted
+        )
+
+    def _notes(self, writer: Writer, numbers: list[int] | None = None) -> list[Any] | None:
+        """What goes with every message: stand-ins that are gone, copies that have changed, and numpy's settings."""
+        writer.mutables = []
+        writer.changeables = self._copies.places()
+        changes = [[number, index, writer.write(thing)] for number, index, thing in self._copies.changes()]
+        released = self._borrowed.to_release()
+        return [released, changes or None, numbers] if released or changes or numbers else None
+
+    def _note(self, notes: Any, reader: Reader) -> Mapping[str, str] | None:
+        """Take note of these, and give numpy's settings."""
+        if notes is None:
+            return None
+        try:
+            released, changes, numbers = notes
+            if released is not None:
+                self._lent.take_back(released)
+            for number, index, written in changes or ():
+                self._originals.change(number, index, reader.read(written))
+            if numbers is None or not self.trusted:
+                return None
+            return dict(zip(("divide", "over", "under", "invalid"), (_NUMBERS[each] for each in numbers), strict=True))
+        except (TypeError, ValueError, IndexError):
+            raise BadMessage("A message does not come as agreed.") from None
+
+    def _send(self, message: list[Any], timeout: float | None) -> None:
+        try:
+            self.channel.send(message, timeout=timeout)
+        except BadMessage:  # what was written is plain data, so it is too much
+            raise ValueTooLarge("A value is larger than anything that is asked for.") from None
+
+    def _receive(self, timeout: float | None) -> list[Any]:
+        """The next message: a list that begins with what it is and its number."""
+        message = self.channel.receive(timeout)
+        if type(message) is not list or len(message) < 2 or message[0] not in (REQUEST, REPLY):
+            raise BadMessage("A message is neither a request nor a reply.")
+        if type(message[1]) is not int:
+            raise BadMessage("A message has no number.")
+        return message
+
+    def _left(self) -> float | None:
+        """Seconds that are left.
+
+        Raises
+        ------
+        TimedOut
+        """
+        if self.deadline is None:
+            return None
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut
+        return left
