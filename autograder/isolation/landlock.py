@@ -39,6 +39,9 @@ _TCP_SINCE, _TCP = 4, 0b11
 _SCOPES_SINCE, _SCOPES = 6, 0b11
 """Since which ABI the kernel knows rights for files, TCP ports, and scopes (abstract sockets, signals)."""
 
+_UNLOGGED_SINCE, _UNLOGGED = 7, 0b1
+"""What is refused is not written to the system's audit log, which a learner's loop would fill."""
+
 
 class _RulesetAttributes(ctypes.Structure):
     _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
@@ -111,10 +114,9 @@ class Landlock:
         os.close(own.parent)
         return ruleset
 
-    @staticmethod
-    def restrict(ruleset: int) -> None:
+    def restrict(self, ruleset: int) -> None:
         """Hold this thread, and all that it starts, to a ruleset, for good. Needs ``no_new_privs``."""
-        kernel.syscall(_RESTRICT_SELF, ruleset, 0)
+        kernel.syscall(_RESTRICT_SELF, ruleset, _UNLOGGED if self.abi >= _UNLOGGED_SINCE else 0)
         os.close(ruleset)
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 
 if sys.platform != "win32":
     import resource
@@ -74,14 +73,15 @@ def allow_descriptors() -> None:
 
 def first_to_go() -> None:
     """When the machine runs out of memory, this process is the one to end."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"1000")
 
 
 def _address_space() -> int:
     """Bytes of address space this process has."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
     except (OSError, ValueError, IndexError):
         return _UNKNOWN_SIZE
 
@@ -89,6 +89,7 @@ def _address_space() -> int:
 def _running() -> int:
     """Threads on this machine, of all users."""
     try:
-        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+        with open("/proc/loadavg", "rb", buffering=0) as file:
+            return int(file.read().split()[3].partition(b"/")[2])
     except (OSError, ValueError, IndexError):
         return 4096

@@ -105,6 +105,16 @@ def test_namespaces_are_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [name for name, layer in found.items() if not layer.in_force] == ["namespaces"]
 
 
+def test_in_namespaces_of_its_own_a_process_is_still_itself(confined: Any) -> None:
+    """It can use its folder, and has no capability, though it was root in there for a moment."""
+
+    def use() -> list[Any]:
+        Path("file").write_text("1")
+        return [os.getuid() != 0, confined.attempt(os.chroot, "."), Path("file").read_text()]
+
+    assert confined.run(use, namespaces=True) == [True, "EPERM", "1"]
+
+
 @pytest.mark.root
 def test_root_without_the_right_to_change_its_user_stays_root_without_capabilities(tmp_path: Path) -> None:
     """As in a container that was denied it, or whose only user is root."""
