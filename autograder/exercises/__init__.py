@@ -13,9 +13,10 @@ from functools import cache
 from importlib import import_module
 
 from autograder.errors import CourseError
+from autograder.exercises.libraries import LIBRARIES
 from autograder.exercises.model import Exercise, Mistake, Step
 
-__all__ = ["Exercise", "Mistake", "Step", "exercises", "find"]
+__all__ = ["Exercise", "Mistake", "Step", "exercises", "find", "withheld"]
 
 _PREFIX = "lesson_"
 
@@ -37,6 +38,17 @@ def _lesson(module: str) -> dict[str, Exercise]:
 def _catalogue() -> dict[str, Exercise]:
     """Every exercise by id, lessons in order and each lesson's exercises in the order of its module."""
     return {id: exercise for module in _modules() for id, exercise in _lesson(module).items()}
+
+
+def withheld(lesson: str) -> tuple[str, ...]:
+    """What answers to a lesson such as ``"05_backpropagation"`` may not import while they are graded.
+
+    Modules by their names, and single names in a module, such as ``"chainrule_lib.activations.sigmoid_derivative"``:
+    what the lesson's module lists in its constant ``WITHHELD``, and libraries that solve exercises of any lesson.
+    """
+    module = f"{_PREFIX}{lesson}"
+    own = getattr(import_module(f"{__name__}.{module}"), "WITHHELD", ()) if module in _modules() else ()
+    return (*own, *LIBRARIES)
 
 
 def exercises() -> list[Exercise]:

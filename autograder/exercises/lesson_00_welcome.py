@@ -10,7 +10,11 @@ import numpy as np
 
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
+
+WITHHELD = (*AUTODIFF, "chainrule_lib.numerical")
+"""Derivatives are asked for as formulas, and a complex step is as exact as a formula."""
 
 
 def _entries(draw: Draw) -> Environment:

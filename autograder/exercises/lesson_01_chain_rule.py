@@ -16,8 +16,12 @@ import numpy as np
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment, Formula
 from autograder.exercises.kinds import Derivation, prediction, sigma
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid, sigmoid_derivative, tanh_derivative
+
+WITHHELD = (*AUTODIFF, "chainrule_lib.network", "chainrule_lib.numerical")
+"""A complex step is as exact as the formulas asked for, and a neuron is a network of one layer."""
 
 Function = Callable[[Any], Any]
 Mistakes = Mapping[str, tuple[Formula, str]]

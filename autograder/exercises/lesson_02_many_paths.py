@@ -16,6 +16,10 @@ from autograder.exercises.formulas import Environment
 from autograder.exercises.kinds import Derivation, Fix, Line, Question, Shapes, order, prediction, shape
 from autograder.exercises.model import Exercise, Step
 
+WITHHELD = tuple(f"chainrule_lib.autodiff.{name}" for name in ("Dual", "grad", "jvp", "value_and_grad", "vjp"))
+"""The tape behind them stays, since the lesson draws computation graphs, and so do ``jacobian``, ``softmax_jacobian``
+and their like: its cells compare with them."""
+
 # Explanations that serve in more than one exercise.
 _FIRST_PATH_ONLY = (
     "Only the path through u is there. x moves v as well, and v moves y: what that path brings is missing."

@@ -14,8 +14,13 @@ import numpy as np
 from autograder.exercises.drawing import Array, Draw
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kinds import Derivation, Shapes, exp, prediction, shape, sigma
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid
+
+WITHHELD = (*AUTODIFF, "chainrule_lib.network", "chainrule_lib.activations.sigmoid_derivative")
+"""The lesson's cells compute with ``sigmoid``, ``forward_pass`` and the losses, and compare with the gradients of the
+losses, so these stay although exercises ask for them."""
 
 
 def _slope(a: Any) -> Any:

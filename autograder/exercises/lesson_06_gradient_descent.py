@@ -18,7 +18,11 @@ import numpy as np
 from autograder.exercises.drawing import Array, Draw
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kinds import Derivation, Fix, Line, Question, order, prediction
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
+
+WITHHELD = AUTODIFF
+"""The optimizers and ``SigmoidNetwork`` stay: the lesson trains networks with them, and takes ``Adam`` apart."""
 
 # Explanations that serve in more than one exercise.
 _UPHILL = (

@@ -31,6 +31,10 @@ from autograder.exercises.kinds import (
 from autograder.exercises.kinds.classes import Missing
 from autograder.exercises.model import Exercise, Step
 
+WITHHELD = ()
+"""The lesson's cells call ``grad``, ``jvp`` and ``computation_graph``, which cannot work without dual numbers, the tape
+and the table of rules that exercises ask for. The libraries that are withheld everywhere are withheld here too."""
+
 # --- 1: dual numbers on paper -----------------------------------------------------------------------------------------
 
 

@@ -23,8 +23,13 @@ import numpy as np
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment, Formula
 from autograder.exercises.kinds import Derivation, Fix, Line, Question, Shapes, order, prediction, shape
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import sigmoid
+
+WITHHELD = AUTODIFF
+"""``chainrule_lib.recurrent`` stays: the lesson measures how gradients travel with ``rnn_backward``, and trains with it
+and with clipped gradients."""
 
 # Explanations that serve in more than one exercise.
 _WRONG_SIGN = (

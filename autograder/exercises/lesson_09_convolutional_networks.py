@@ -19,9 +19,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from autograder.exercises.drawing import Draw
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kinds import Derivation, Fix, Line, Shapes, order, prediction, shape
+from autograder.exercises.libraries import AUTODIFF
 from autograder.exercises.model import Exercise, Step
 from chainrule_lib.activations import softmax
 from chainrule_lib.convolution import conv2d_gradients, max_pool2d_gradient
+
+WITHHELD = AUTODIFF
+"""``chainrule_lib.convolution`` stays: the lesson compares every backward pass with that of the library, and its CNN is
+to be built from ``conv2d_gradients`` and ``max_pool2d_gradient``."""
 
 # --- Sliding in one dimension and in two ------------------------------------------------------------------------------
 
