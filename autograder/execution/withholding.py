@@ -228,8 +228,8 @@ def _take_out(module: ModuleType) -> None:
             or (isinstance(home, str) and getattr(value, "__name__", "") in _in_force.names.get(home, ()))
         ):
             delattr(module, name)
-    if hasattr(module, "__all__"):
-        module.__all__ = [name for name in module.__all__ if hasattr(module, name)]
+    if "__all__" in vars(module):
+        vars(module)["__all__"] = [name for name in vars(module)["__all__"] if hasattr(module, name)]
 
 
 def _blank(module: str) -> ModuleType:
@@ -274,7 +274,7 @@ def _installed(packages: Iterable[str]) -> Iterator[Path]:
     """Where packages lie in any folder of packages of this machine's Pythons; a learner's code can import from all."""
     endings = ("", ".py", ".pyc", *EXTENSION_SUFFIXES)
     for folder in _folders():
-        for package in packages:
+        for package in sorted(packages):
             paths = (folder / f"{package}{ending}" for ending in endings)
             yield from (path for path in paths if path.exists())
 
@@ -329,13 +329,9 @@ def _missing(error: BaseException) -> str:
 
 def _is_missing(module: str, name: str) -> bool:
     """Whether a module would have a name, were nothing withheld."""
-    if module == "autograder":
+    if module == "autograder" or module in _in_force.blank:
         return True
-    if (
-        f"{module}.{name}" in _in_force.incomplete
-        or name in _in_force.names.get(module, ())
-        or module in _in_force.blank
-    ):
+    if f"{module}.{name}" in _in_force.incomplete or name in _in_force.names.get(module, ()):
         return True
     gone = {(source, each) for source, names in _in_force.names.items() for each in names}
     return module in _package_imports() and any(
