@@ -1,10 +1,11 @@
-"""The `chainrule` command: start a lesson, build and release lessons, grade the demonstration class.
+"""The `chainrule` command: start a lesson, build and release lessons, check a notebook, grade the demonstration class.
 
 Each subcommand imports what it needs when it runs, so that `chainrule --help` answers at once and a learner's
 `chainrule start` never loads nbgrader. Options are parsed here and handed on; the work is done in `autograder.start`
 and `autograder.course`.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,44 @@ def release(
 
     for path in release(lessons or None, course, check, solutions, lessons_dir):
         click.echo(path)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--lesson", help="The lesson it is, such as 05_backpropagation.  [default: told from the notebook]")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--seed", type=click.IntRange(0), help="Repeat the checks of an earlier report.  [default: a fresh one]")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="Seconds a cell."
+)
+@click.option("--allow-unconfined", is_flag=True, help="Go on where the system cannot confine the notebook's code.")
+def check(
+    path: Path, lesson: str | None, as_json: bool, seed: int | None, timeout: float, allow_unconfined: bool
+) -> None:
+    """Grade one notebook as the grader would, in processes of its own.
+
+    Exit status: 0 if every exercise has all its points, 1 if not, 2 if the notebook could not be graded.
+    """
+    from autograder.course.single import check_notebook, shown
+    from autograder.execution.notebook import Limits
+    from autograder.execution.parents import Resources
+
+    found = check_notebook(path, lesson, seed, Limits(cell=timeout), Resources(allow_unconfined=allow_unconfined))
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else shown(found))
+    sys.exit(0 if found.score == found.points else 1)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this system has to confine the code of submissions, and what it lacks.
+
+    Exit status: 0 if nothing needed is lacking, else 1.
+    """
+    from autograder.isolation.report import report
+
+    text, complete = report()
+    click.echo(text)
+    sys.exit(0 if complete else 1)
 
 
 @main.command("grade-demo")

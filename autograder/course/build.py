@@ -22,7 +22,7 @@ from autograder.course.folders import course_folder, lesson_sources, notebook_pa
 from autograder.errors import CourseError
 from autograder.exercises import Exercise, find
 
-__all__ = ["build", "check_id", "grade_id", "source_notebook"]
+__all__ = ["build", "check_id", "grade_id", "graded_cells", "source_notebook"]
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -122,17 +122,28 @@ def _exercise_cells(exercise: Exercise, cell: nbformat.NotebookNode, where: str)
     answer.metadata.nbgrader = _nbgrader(name, solution=True)
     if given := exercise.kind.given(exercise):
         answer.metadata.chainrule = {"given": given}
+    hints = _fixed_markdown(_hint_ladder(exercise), f"{name}-hints")
+    asked = [_fixed_markdown(exercise.question, f"{name}-question")] if exercise.question else []
+    return [*asked, answer, _check(exercise, follow_through), hints]
+
+
+def graded_cells(exercise: Exercise) -> dict[str, nbformat.NotebookNode]:
+    """The cells of an exercise that nbgrader keeps track of, by its names for them: an empty answer, and the check."""
+    name = grade_id(exercise.id)
+    answer = new_code_cell("", id=name, metadata={"nbgrader": _nbgrader(name, solution=True)})
+    return {name: answer, check_id(exercise.id): _check(exercise, follow_through=True)}
+
+
+def _check(exercise: Exercise, follow_through: bool) -> nbformat.NotebookNode:
+    """The check of an exercise."""
     option = "" if follow_through else ", follow_through=False"
-    check = new_code_cell(
+    return new_code_cell(
         f"# Exercise {exercise.id}: {_counted(exercise.points, 'point')}, about "
         f"{_counted(exercise.minutes, 'minute')}, difficulty {exercise.difficulty} of 3\n"
         f'check("{exercise.id}", {exercise.function}{option})',
         id=check_id(exercise.id),
         metadata={"nbgrader": _nbgrader(check_id(exercise.id), grade=True, locked=True, points=exercise.points)},
     )
-    hints = _fixed_markdown(_hint_ladder(exercise), f"{name}-hints")
-    asked = [_fixed_markdown(exercise.question, f"{name}-question")] if exercise.question else []
-    return [*asked, answer, check, hints]
 
 
 def _counted(number: float, noun: str) -> str:

@@ -31,13 +31,19 @@ c.CourseDirectory.release_directory = os.path.abspath(os.environ.get("CHAINRULE_
 if database := os.environ.get("CHAINRULE_DB_URL"):
     c.CourseDirectory.db_url = database
 
-# A whole lesson runs in a few seconds; a cell that needs half a minute is an endless loop. It is interrupted, loses its
-# own points, and the cells after it run.
+# Learners' cells run in a confined process of their own, the checks in another; see autograder/SECURITY.md. The rest of
+# the list is nbgrader's own. A whole lesson runs in a few seconds; a cell that needs half a minute is an endless loop.
+# It is stopped and loses its own points, and the cells after it run.
+c.Autograde.autograde_preprocessors = [
+    "autograder.execution.IsolatedExecute",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 c.Execute.timeout = 30
-c.Execute.interrupt_on_timeout = True
-
-# The answers that are run here are other people's; they are no progress of the person who grades.
-os.environ["CHAINRULE_PROGRESS"] = ""
 
 # Learning platforms name what they collect <learner>_<anything>.ipynb; ``nbgrader zip_collect`` sorts it by that.
 c.FileNameCollectorPlugin.named_regexp = r".*/(?P<student_id>[^/_]+)_(?P<file_id>[^/]+)"

@@ -19,7 +19,7 @@ from nbgrader.api import Gradebook, Notebook, SourceCell
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.log import get_logger
 
-__all__ = ["RestoreCells", "restore_notebook_name"]
+__all__ = ["RestoreCells", "restore", "restore_notebook_name"]
 
 
 def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -> None:
@@ -69,37 +69,53 @@ class RestoreCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         nb = upgrade(nb, from_minor=nb.nbformat_minor)
-        nb.metadata.pop("kernelspec", None)  # OverwriteKernelspec sets the lesson's own; a damaged one is no notebook
-        missing = _released_cells(resources["nbgrader"])
-        for position, cell in reversed(list(enumerate(nb.cells))):
-            claims = cell.metadata.pop("nbgrader", None)
-            claimed = claims.get("grade_id") if isinstance(claims, dict) else None
-            if not isinstance(claimed, str):
-                continue
-            if restored := missing.pop(claimed, None):
-                if not restored.metadata.nbgrader.locked:
-                    restored.source = cell.source
-                nb.cells[position] = restored
-        names = [_name(cell) for cell in nb.cells]
-        for name, cell in missing.items():
-            if cell.metadata.nbgrader.grade:
-                self.log.warning("Check %s was deleted; putting it back", name)
-                answer = name.removesuffix("-check")
-                position = names.index(answer) + 1 if answer in names else len(names)
-                nb.cells.insert(position, cell)
-                names.insert(position, name)
-        self._put_checks_after_answers(nb)
+        for change in restore(nb, _released_cells(resources["nbgrader"])):
+            self.log.warning("%s", change)
         return nb, resources
 
-    def _put_checks_after_answers(self, nb: NotebookNode) -> None:
-        """A check that was moved before its answer would find nothing there to check."""
-        for name in [_name(cell) for cell in nb.cells]:
-            names = [_name(cell) for cell in nb.cells]
+
+def restore(nb: NotebookNode, released: dict[str, NotebookNode]) -> list[str]:
+    """Put the instructor's cells into a submission, and say in sentences what had to be put right.
+
+    Parameters
+    ----------
+    nb : the submission, in nbformat 4.5
+    released : the cells that nbgrader keeps track of, by name
+    """
+    changes = []
+    nb.metadata.pop("kernelspec", None)  # OverwriteKernelspec sets the lesson's own; a damaged one is no notebook
+    missing = dict(released)
+    for position, cell in reversed(list(enumerate(nb.cells))):
+        claims = cell.metadata.pop("nbgrader", None)
+        claimed = claims.get("grade_id") if isinstance(claims, dict) else None
+        if not isinstance(claimed, str):
+            continue
+        if restored := missing.pop(claimed, None):
+            if not restored.metadata.nbgrader.locked:
+                restored.source = cell.source
+            nb.cells[position] = restored
+    names = [_name(cell) for cell in nb.cells]
+    for name, cell in missing.items():
+        if cell.metadata.nbgrader.grade:
+            changes.append(f"Check {name} was deleted; putting it back")
             answer = name.removesuffix("-check")
-            if answer != name and answer in names and names.index(name) < names.index(answer):
-                self.log.warning("Check %s stood before its answer; moving it behind", name)
-                check = nb.cells.pop(names.index(name))
-                nb.cells.insert(names.index(answer), check)
+            position = names.index(answer) + 1 if answer in names else len(names)
+            nb.cells.insert(position, cell)
+            names.insert(position, name)
+    return changes + _put_checks_after_answers(nb)
+
+
+def _put_checks_after_answers(nb: NotebookNode) -> list[str]:
+    """A check that was moved before its answer would find nothing there to check."""
+    changes = []
+    for name in [_name(cell) for cell in nb.cells]:
+        names = [_name(cell) for cell in nb.cells]
+        answer = name.removesuffix("-check")
+        if answer != name and answer in names and names.index(name) < names.index(answer):
+            changes.append(f"Check {name} stood before its answer; moving it behind")
+            check = nb.cells.pop(names.index(name))
+            nb.cells.insert(names.index(answer), check)
+    return changes
 
 
 def _name(cell: NotebookNode) -> str:

@@ -35,6 +35,8 @@ def test_conda_and_pip_ask_for_the_same(project: dict[str, Any]) -> None:
     environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())["dependencies"]
     conda = bounds([entry for entry in environment if isinstance(entry, str)])
     assert conda.pop("pip") == ""
+    (by_pip,) = (entry["pip"] for entry in environment if isinstance(entry, dict))
+    conda |= bounds([entry for entry in by_pip if entry != "-e ."])
     assert conda == {"python": project["requires-python"], **bounds(project["dependencies"])}
 
 

@@ -1,0 +1,423 @@
+"""Running a notebook: learners' cells in a student process, checks in a grading process, and this supervisor between.
+
+A cell that kills its process, hangs or breaks the rules costs only itself: a fresh student process runs the earlier
+good cells again, without the culprit, and the notebook goes on. Whatever happens, a check that was not run to its end
+by the grading process has an error among its outputs, so that it can never count as passed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.errors import CourseError
+from autograder.execution.grading import needed
+from autograder.execution.received import Report, error_output, read_report
+from autograder.execution.slicing import is_suspicious, relevant
+from autograder.isolation import scratch
+from autograder.isolation.channel import BadMessage, ChannelClosed, TimedOut
+from autograder.isolation.confinement import Layer
+from autograder.isolation.warm import Child, WarmParent
+
+__all__ = ["Execution", "Limits", "run_notebook"]
+
+POLL = 0.2
+"""Seconds between two looks at what a running cell has written to its scratch folder."""
+
+GRACE = 5.0
+"""Seconds that a grading process may take beyond the time of the student's functions it calls."""
+
+AGAIN = 10.0
+"""Seconds for a cell that is tried a second time, apart from what may have spoilt it."""
+
+SHARED = 64 << 20
+"""Bytes that can cross the boundary at once."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a notebook may use. Times are in seconds, sizes in bytes.
+
+    ``cell`` is for one cell, ``notebook`` for all together, with what has to be run again; None is no limit of its own.
+    ``files`` is for the scratch folder, and for what is copied there in the beginning.
+    """
+
+    cell: float | None = 30
+    notebook: float = 600
+    files: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run went.
+
+    Parameters
+    ----------
+    seed : of the checks; repeats them exactly
+    layers : what confined the student process
+    faults : sentences about cells that took their process down, hung or broke the rules, by index of the cell
+    seconds : of each code cell that ran, by its index
+    """
+
+    seed: int
+    layers: tuple[Layer, ...]
+    faults: dict[int, str]
+    seconds: dict[int, float]
+
+
+class _Lost(Exception):
+    """The process that was to run a cell did not come to its end; the message says why, after "It"."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+
+
+def run_notebook(
+    nb: NotebookNode,
+    student: WarmParent,
+    grading: WarmParent,
+    seed: int,
+    is_check: Callable[[NotebookNode], bool],
+    definitions: Mapping[str, str],
+    files: Path | None = None,
+    limits: Limits = Limits(),
+    environment: Mapping[str, str] = {},
+    progress: Callable[[int, NotebookNode], None] = lambda index, cell: None,
+) -> Execution:
+    """Run all code cells of a notebook in order, and put their outputs into it.
+
+    Parameters
+    ----------
+    nb : a notebook of format 4; its checks are the instructor's, not what the learner handed in
+    student, grading : where the processes come from
+    seed : makes the checks' random cases
+    is_check : whether a cell is run by the grading process
+    definitions : what the instructor's cells define, see ``autograder.execution.grading.definitions``
+    files : the folder of the assignment, whose files (no notebooks) are copied to where the cells run
+    limits : see ``Limits``
+    environment : variables that the learner's cells see
+    progress : called with index and cell after each cell
+
+    Raises
+    ------
+    CourseError
+        No process can be made or confined here. Nothing that a learner's cell does raises anything.
+    """
+    run = _Run(student, grading, seed, definitions, files, limits, environment)
+    try:
+        for index, cell in enumerate(nb.cells):
+            if cell.cell_type == "code":
+                run.cell(nb, index, cell, is_check(cell))
+                progress(index, cell)
+        if run.widgets:
+            nb.metadata.widgets = {
+                "application/vnd.jupyter.widget-state+json": {
+                    "state": run.widgets,
+                    "version_major": 2,
+                    "version_minor": 0,
+                }
+            }
+        return Execution(seed, run.layers, run.faults, run.seconds)
+    finally:
+        run.end()
+
+
+class _Run:
+    """One notebook's run."""
+
+    def __init__(
+        self,
+        student: WarmParent,
+        grading: WarmParent,
+        seed: int,
+        definitions: Mapping[str, str],
+        files: Path | None,
+        limits: Limits,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.parents = {"student": student, "grading": grading}
+        self.start: dict[str, dict[str, Any]] = {
+            "student": {"begin": dict(environment)},
+            "grading": {"begin": {"seed": seed, "definitions": dict(definitions)}},
+        }
+        self.files = files
+        self.limits = limits
+        self.deadline = time.monotonic() + limits.notebook
+        self.children: dict[str, Child] = {}
+        self.good: list[str] = []
+        self.excluded: set[int] = set()  # of the good cells, those that are not run again
+        self.faults: dict[int, str] = {}
+        self.seconds: dict[int, float] = {}
+        self.layers: tuple[Layer, ...] = ()
+        self.displays: dict[str, list[NotebookNode]] = {}
+        self.widgets: dict[str, Any] = {}
+
+    def cell(self, nb: NotebookNode, index: int, cell: NotebookNode, is_check: bool) -> None:
+        """Run one code cell, and write what it did into it."""
+        cell.outputs, cell.execution_count = [], None
+        if not is_check and (not cell.source.strip() or "skip-execution" in _tags(cell)):
+            return
+        began = time.monotonic()
+        try:
+            report = self.run(cell.source, is_check)
+        except _Lost as lost:
+            self.faults[index] = str(lost)
+            cell.outputs = [error_output(lost.name, str(lost))]
+            if is_check:
+                cell.metadata.chainrule = {"verdict": "not run", "message": str(lost)}
+        else:
+            cell.execution_count = report.execution_count
+            cell.outputs = list(report.outputs)
+            if is_check:
+                cell.metadata.chainrule = _found(report)
+            else:
+                self.remember(report)
+        self.seconds[index] = time.monotonic() - began
+
+    def run(self, source: str, is_check: bool) -> Report:
+        """Run a cell; once more, with the cells alone that it rests on, where another one may have spoilt it."""
+        seconds = self.left()
+        try:
+            report = self.once(source, is_check, seconds)
+            lost = None
+        except _Lost as error:
+            report, lost = None, error
+        if _achieved(report, is_check) < 1:
+            chosen = relevant(self.good, needed(source))
+            suspects = {n for n, each in enumerate(self.good) if each not in chosen and is_suspicious(each)}
+            if suspects:
+                again = self.apart(source, is_check, chosen, min(self.left(), AGAIN))
+                if _achieved(again, is_check) > _achieved(report, is_check):
+                    report, lost = again, None
+                    self.excluded |= suspects
+                    self.drop("student")
+        if lost is not None:
+            raise lost
+        assert report is not None
+        if not is_check:
+            self.good.append(source)
+        return report
+
+    def once(self, source: str, is_check: bool, seconds: float) -> Report:
+        """Run a learner's cell in the student process; or a check in the grading process, with the other at hand."""
+        self.child("student")
+        if not is_check:
+            return self.ask("student", {"run": source}, seconds)
+        try:
+            return self.ask("grading", {"check": {"source": source, "seconds": seconds}}, seconds + GRACE)
+        finally:
+            self.look_after_student()
+
+    def apart(self, source: str, is_check: bool, earlier: Sequence[str], seconds: float) -> Report | None:
+        """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""
+        kept = self.children.pop("student", None)
+        try:
+            self.child("student", earlier)
+            return self.once(source, is_check, seconds)
+        except _Lost:
+            return None
+        finally:
+            self.drop("student")
+            if kept is not None:
+                self.children["student"] = kept
+                self.connect()
+
+    def look_after_student(self) -> None:
+        """After a check: a student process that is gone, or has not come back from a call, is not used any more."""
+        child = self.children.get("student")
+        if child is None:
+            return
+        try:
+            child.channel.send({"idle": None, "turn": None}, timeout=1)
+            child.channel.receive(1)
+        except (ChannelClosed, BadMessage, TimedOut):
+            self.drop("student")
+
+    def left(self) -> float:
+        """Seconds for the next cell."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise _Lost(
+                "NotebookTimeout", f"The notebook had used up its {self.limits.notebook:g} seconds before this cell."
+            )
+        return left if self.limits.cell is None else min(left, self.limits.cell)
+
+    def ask(self, role: str, message: dict[str, Any], seconds: float) -> Report:
+        """Have a cell run, and read the report; a process that does not give one is dropped."""
+        child = self.child(role)
+        turn = secrets.randbits(32)  # so that a report which was sent before it was asked for shows
+        try:
+            child.channel.send({**message, "turn": turn}, timeout=seconds)
+            self.wait(child, seconds)
+            reply = child.channel.receive(GRACE)
+            if not isinstance(reply, dict) or reply.pop("turn", None) != turn:
+                raise BadMessage("It came out of turn.")
+            return read_report(reply)
+        except TimedOut:
+            self.drop(role)
+            raise _Lost(
+                "CellTimeoutError",
+                f"This cell was stopped after {seconds:.3g} seconds: it was still running. "
+                "Is there a loop that never ends?",
+            ) from None
+        except BadMessage as error:
+            self.drop(role)
+            raise _Lost(
+                "ForgedMessage",
+                f"This cell was stopped: its process sent something that is no report of a cell. {error}",
+            ) from None
+        except ChannelClosed:
+            how = self.drop(role, gone=True)
+            raise _Lost("ProcessDied", f"This cell was not finished: its process {how}.") from None
+
+    def wait(self, child: Child, seconds: float) -> None:
+        """Wait for a process to answer, and watch what it writes meanwhile."""
+        until = time.monotonic() + seconds
+        while not select.select([child.channel], [], [], min(POLL, seconds))[0]:
+            if time.monotonic() > until:
+                raise TimedOut
+            size, entries = scratch.used(child.scratch)
+            if size > self.limits.files or entries >= scratch.ENTRIES:
+                self.drop("student")
+                raise _Lost(
+                    "TooManyFiles",
+                    f"This cell was stopped: it wrote {size / 1e6:.0f} MB in {entries} files and folders, "
+                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed.",
+                )
+
+    def child(self, role: str, earlier: Sequence[str] | None = None) -> Child:
+        """The process for a role: the one there is, or a new one brought to the same state.
+
+        ``earlier`` are the cells that are run first in a new student process; None for all good ones.
+        """
+        if role in self.children:
+            return self.children[role]
+        child = self.children[role] = self.parents[role].child()
+        if role == "student":
+            self.layers = child.layers
+            if self.files is not None:
+                scratch.fill(child.scratch, self.files, self.limits.files)
+        self.tell(role, self.start[role])
+        self.connect()
+        if role == "student":
+            self.replay(earlier)
+        return self.children[role]
+
+    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Say something to a process that cannot fail while no learner's code has run in it.
+
+        Raises
+        ------
+        CourseError
+            It did fail.
+        """
+        try:
+            self.children[role].channel.send({**message, "turn": None}, fds=fds, timeout=GRACE)
+            self.children[role].channel.receive(GRACE)
+        except (ChannelClosed, BadMessage, TimedOut) as error:
+            how = self.drop(role, gone=isinstance(error, ChannelClosed))
+            raise CourseError(f"A process for grading did not start: it {how}.") from error
+
+    def connect(self) -> None:
+        """Join both processes, where there are two, by a new boundary.
+
+        A student process that does not take part is replaced.
+        """
+        if len(self.children) < 2:
+            return
+        ends = socket.socketpair()
+        regions = [region for region in (_shared(), _shared()) if region is not None]
+        try:
+            self.tell("grading", {"connect": SHARED}, [ends[0].fileno(), *regions])
+            try:
+                self.tell("student", {"connect": SHARED}, [ends[1].fileno(), *reversed(regions)])
+            except CourseError:
+                if not self.good:
+                    raise
+                self.child("student")
+        finally:
+            for end in ends:
+                end.close()
+            for region in regions:
+                os.close(region)
+
+    def replay(self, earlier: Sequence[str] | None) -> None:
+        """Run earlier cells in a new student process; one that now takes it down is left out from here on."""
+        if earlier is None:
+            earlier = [source for number, source in enumerate(self.good) if number not in self.excluded]
+        for source in earlier:
+            try:
+                self.ask("student", {"run": source}, self.left())
+            except _Lost:
+                self.excluded.add(self.good.index(source))
+                self.child("student", [each for each in earlier if each is not source])
+                return
+
+    def drop(self, role: str, gone: bool = False) -> str:
+        """End a process, if there is one, and say how it ended."""
+        child = self.children.pop(role, None)
+        return child.end(gone) if child else "was not running"
+
+    def remember(self, report: Report) -> None:
+        """Note which displays may be renewed, and renew those of earlier cells."""
+        for output, name in zip(report.outputs, report.display_ids, strict=True):
+            if name:
+                self.displays.setdefault(name, []).append(output)
+        for name, data, metadata in report.updates:
+            for output in self.displays.get(name, []):
+                output.data, output.metadata = NotebookNode(data), NotebookNode(metadata)
+        self.widgets |= report.widgets
+
+    def end(self) -> None:
+        """End both processes."""
+        for role in list(self.children):
+            self.drop(role)
+
+
+def _achieved(report: Report | None, is_check: bool) -> float:
+    """How far a cell got: 0 where it has an error, 1 to the end, -1 where it was lost. Of a check, its share."""
+    if report is None:
+        return -1
+    if any(output.output_type == "error" for output in report.outputs):
+        return 0
+    if not is_check or not report.results:
+        return 1
+    return sum(each["score"] for each in report.results) / sum(each["max_score"] for each in report.results)
+
+
+def _found(report: Report) -> dict[str, Any]:
+    """What a check found, in short, for the metadata of its cell; the last one, where a cell has several."""
+    if report.results:
+        names = ("id", "verdict", "message", "mistakes", "score", "max_score", "seed")
+        return {name: report.results[-1][name] for name in names}
+    errors = [output for output in report.outputs if output.output_type == "error"]
+    if errors:
+        return {"verdict": "not run", "message": f"{errors[0].ename}: {errors[0].evalue}"}
+    return {"verdict": "run", "message": ""}
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    tags = cell.metadata.get("tags", [])
+    return tags if isinstance(tags, list) else []
+
+
+def _shared() -> int | None:
+    """A region of memory for two processes, which neither of them can shrink under the other's feet."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    import fcntl
+
+    region = os.memfd_create("boundary", os.MFD_ALLOW_SEALING)
+    os.ftruncate(region, SHARED)
+    fcntl.fcntl(region, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return region

@@ -1,0 +1,105 @@
+"""What a student process and a grading process have in common: a loop over two sockets.
+
+On the *control* channel the supervisor (``autograder.execution.notebook``) says what to run. On the *boundary* the two
+processes talk to each other; the supervisor hands both ends out, and new ones whenever a student process is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from autograder.execution.boundary import Peer
+from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
+
+__all__ = ["CellProcess", "imported"]
+
+
+class CellProcess:
+    """A process that runs cells, and answers the other one in between.
+
+    Parameters
+    ----------
+    control : to the supervisor
+    namespace : what the process on the other side of the boundary may fetch, or ask for
+    trusted : whether that process is to be believed
+    answers : what to do for each kind of request; the reply is plain data
+    explain : what to add to an exception that goes to the other process, or ""
+    """
+
+    def __init__(
+        self,
+        control: Channel,
+        namespace: Mapping[str, Any],
+        trusted: bool,
+        answers: Mapping[str, Callable[[Any], dict[str, Any]]],
+        explain: Callable[[BaseException], str] | None = None,
+    ) -> None:
+        self.control = control
+        self.namespace = namespace
+        self.trusted = trusted
+        self.explain = explain
+        self.answers = {"connect": self.connect, "idle": lambda _: {}, **answers}
+        self.peer: Peer | None = None
+
+    def run(self) -> None:
+        """Serve both channels until the supervisor is gone."""
+        while True:
+            if self.peer is not None and self._peer_speaks(self.peer):
+                self._serve(self.peer)
+                continue
+            request = self.control.receive()
+            turn = request.pop("turn")
+            ((name, argument),) = request.items()
+            self.control.send({**self.answers[name](argument), "turn": turn})
+
+    def _peer_speaks(self, peer: Peer) -> bool:
+        """Wait until one of the channels has something; whether it is the other process. The supervisor comes first."""
+        if not peer.is_usable:
+            return False
+        ready, _, _ = select.select([self.control, peer.channel], [], [])
+        return self.control not in ready
+
+    def _serve(self, peer: Peer) -> None:
+        """One request of the other process; one that breaks the rules is not listened to any more."""
+        try:
+            peer.serve_one()
+        except (ChannelClosed, BadMessage, TimedOut):
+            self.disconnect()
+
+    def connect(self, size: int) -> dict[str, Any]:
+        """Talk to another process: a socket and two shared memory regions of ``size`` bytes came with the message."""
+        self.disconnect()
+        boundary, *regions = self.control.fds
+        self.control.fds.clear()
+        inbox, outbox = (_mapped(region, size) for region in regions) if regions else (None, None)
+        channel = Channel(socket.socket(fileno=boundary), inbox=inbox, outbox=outbox)
+        self.peer = Peer(channel, self.namespace, trusted=self.trusted, explain=self.explain)
+        return {}
+
+    def disconnect(self) -> None:
+        """Forget the other process."""
+        if self.peer is not None:
+            with contextlib.suppress(OSError):
+                self.peer.channel.close()
+            self.peer = None
+
+
+def _mapped(region: int, size: int) -> mmap.mmap:
+    """A shared memory region as memory; the descriptor is not needed afterwards."""
+    try:
+        return mmap.mmap(region, size)
+    finally:
+        os.close(region)
+
+
+def imported(names: Sequence[str]) -> None:
+    """Import modules ahead of time; one that is not installed is not missed."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            __import__(name)

@@ -1,0 +1,140 @@
+"""What a process reports about a cell, as nbformat wants it, or refused: a learner's code may have written the report.
+
+Whatever is kept here ends in a notebook that an instructor opens, so only the types and sizes that nbformat knows pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from autograder.isolation.channel import BadMessage
+
+__all__ = ["Report", "error_output", "read_report"]
+
+OUTPUTS = 2_000
+"""Outputs of one cell; the shell stops at half of that."""
+
+WIDGETS = 5_000
+"""Widgets of one notebook."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a cell did.
+
+    Parameters
+    ----------
+    ok : whether it ran to its end
+    execution_count : its number, None where it has none
+    outputs : nbformat outputs, in order
+    display_ids : beside each output, the name by which later cells may renew it; empty where it has none
+    updates : new data and metadata for displays of earlier cells, by that name
+    widgets : the state of widgets by model id, as nbclient writes it
+    results : what was checked, as data, where this is the report of a check
+    """
+
+    ok: bool
+    execution_count: int | None
+    outputs: tuple[NotebookNode, ...]
+    display_ids: tuple[str, ...]
+    updates: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...]
+    widgets: dict[str, Any]
+    results: tuple[dict[str, Any], ...] = ()
+
+
+def read_report(message: Any) -> Report:
+    """A report from what arrived.
+
+    Raises
+    ------
+    BadMessage
+        It is no report.
+    """
+    try:
+        outputs, updates, widgets = message["outputs"], message["updates"], message["widgets"]
+        count = message["execution_count"]
+        if not (isinstance(outputs, list) and isinstance(updates, list) and isinstance(widgets, dict)):
+            raise BadMessage("a report without lists")
+        if max(len(outputs), len(updates)) > OUTPUTS or len(widgets) > WIDGETS:
+            raise BadMessage("a report of too many outputs")
+        if message["status"] != "ok" and not any(output["output_type"] == "error" for output in outputs):
+            # Something kept the shell from showing the error; without one a check would count as passed.
+            error = message["error"] or {"ename": "Error", "evalue": "", "traceback": []}
+            outputs.append({**error, "output_type": "error"})
+        return Report(
+            ok=message["status"] == "ok",
+            execution_count=count if type(count) is int and 0 <= count < 10**9 else None,
+            outputs=tuple(_output(output) for output in outputs),
+            display_ids=tuple(_display_id(output) for output in outputs),
+            updates=tuple((_display_id(u), _bundle(u["data"]), _plain(u["metadata"])) for u in updates),
+            widgets={_text(name): _plain(state) for name, state in widgets.items()},
+            results=tuple(message.get("results", ())),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise BadMessage(f"a report that cannot be read ({type(error).__name__})") from error
+
+
+def _output(output: Mapping[str, Any]) -> NotebookNode:
+    """One output, with nothing in it that nbformat does not know."""
+    match output["output_type"]:
+        case "stream":
+            name = output["name"] if output["name"] in ("stdout", "stderr") else "stdout"
+            return new_output("stream", name=name, text=_text(output["text"]))
+        case "error":
+            traceback = [_text(line) for line in output["traceback"]]
+            return new_output(
+                "error", ename=_text(output["ename"]), evalue=_text(output["evalue"]), traceback=traceback
+            )
+        case "display_data":
+            return new_output("display_data", data=_bundle(output["data"]), metadata=_plain(output["metadata"]))
+        case "execute_result":
+            count = output["execution_count"]
+            return new_output(
+                "execute_result",
+                data=_bundle(output["data"]),
+                metadata=_plain(output["metadata"]),
+                execution_count=count if type(count) is int else None,
+            )
+    raise BadMessage("an output of an unknown type")
+
+
+def _display_id(output: Mapping[str, Any]) -> str:
+    """The name under which an output may be renewed."""
+    transient = output.get("transient", output)
+    return _text(transient.get("display_id") or "") if isinstance(transient, Mapping) else ""
+
+
+def _bundle(data: Any) -> dict[str, Any]:
+    """The forms of an output by MIME type: text, or JSON where the type says so."""
+    found: dict[str, Any] = {}
+    for kind, value in data.items():
+        is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+        found[_text(kind)] = _plain(value) if is_json else _lines(value)
+    return found
+
+
+def _lines(value: Any) -> str | list[str]:
+    return [_text(line) for line in value] if isinstance(value, list) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Text that a file can hold."""
+    if not isinstance(value, str):
+        raise BadMessage("something else than text")
+    return value.encode("utf-8", "replace").decode()
+
+
+def _plain(value: Any) -> Any:
+    """Whatever JSON can say, and nothing else."""
+    return json.loads(json.dumps(value, allow_nan=False).encode("utf-8", "replace"))
+
+
+def error_output(name: str, sentence: str) -> NotebookNode:
+    """The error that stands for a cell which could not be run, or not to its end."""
+    return new_output("error", ename=name, evalue=sentence, traceback=[f"\x1b[0;31m{name}\x1b[0m: {sentence}"])

@@ -1,0 +1,72 @@
+"""The program of a student process: it runs the learner's cells, and lends their functions to the grading process.
+
+Nothing in it is trusted by anybody, and nothing here keeps a learner's code from changing it: that is what the
+confinement is for. It holds no answers: ``autograder`` is a stand-in here that asks the grading process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from autograder.execution import stand_in, withholding
+from autograder.execution.process import CellProcess, imported
+from autograder.execution.shell import Shell
+from autograder.isolation.channel import Channel
+
+__all__ = ["prepare"]
+
+PRELOADED = (
+    "numpy",
+    "numpy.random",
+    "numpy.linalg",
+    "matplotlib.pyplot",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib_inline.backend_inline",
+    "ipywidgets",
+    "chainrule_lib",
+    "chainrule_lib.widgets",
+)
+"""What most lessons import."""
+
+
+def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
+    """Import what cells will want, without what is withheld, and make the shell.
+
+    Parameters
+    ----------
+    settings : ``withheld``, names of modules; ``lesson``, for sentences about them; ``preload``, further modules
+    """
+    withholding.install(settings["withheld"], settings["lesson"])
+    shell = Shell()
+    imported([*PRELOADED, *settings["preload"]])
+    shell.warm_plots()
+    shell.explain_errors(withholding.explain)
+    return partial(_main, shell)
+
+
+def _main(shell: Shell, control: Channel) -> None:
+    """The life of one student process."""
+
+    def begin(environment: dict[str, str]) -> dict[str, Any]:
+        os.environ.update(environment)
+        return {}
+
+    def ask(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if process.peer is None:
+            raise RuntimeError("Checks cannot be run here.")
+        return process.peer.ask(name, arguments, options)
+
+    process = CellProcess(
+        control,
+        shell.namespace,
+        trusted=True,
+        answers={"begin": begin, "run": lambda source: vars(shell.run(source))},
+        explain=withholding.explain,
+    )
+    stand_in.install(ask)
+    shell.see_folder()
+    process.run()

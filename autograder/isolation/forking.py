@@ -1,0 +1,138 @@
+"""Inside the warm parent: import, prepare, and fork a confined child for every request.
+
+One child is always forked ahead of time, so that whoever asks need not wait for the fork. The parent alone reaps
+children, and only when told to: until then a dead child's number is nobody else's. When whoever started the parent is
+gone, however it went, the parent kills its children and exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import CourseError
+from autograder.isolation import scratch
+from autograder.isolation.channel import BadMessage, Channel, ChannelClosed
+from autograder.isolation.confinement import Confinement, Policy
+
+__all__ = ["serve"]
+
+OUT_OF_MEMORY = errno.ENOMEM
+"""Exit status of a child that could not go on for lack of memory."""
+
+Main = Callable[[Channel], None]
+
+
+def serve(number: int) -> None:
+    """The parent's life: ``number`` is the descriptor of the socket to whoever started it."""
+    with socket.socket(fileno=number) as connection, contextlib.suppress(ChannelClosed, BadMessage):
+        channel = Channel(connection)
+        try:
+            forks = _Forks(channel.receive())
+        except Exception as error:
+            reason = str(error) if isinstance(error, CourseError) else f"{type(error).__name__}: {error}"
+            channel.send({"failed": f"The process that starts others for grading could not be prepared: {reason}"})
+            return
+        try:
+            channel.send({"ready": True})
+            while True:
+                forks.answer(channel, channel.receive())
+        finally:
+            forks.end()
+
+
+class _Forks:
+    """The children there are, and one that is ready."""
+
+    def __init__(self, start: dict[str, Any]) -> None:
+        self.folder = Path(start["folder"])
+        self.allow_unconfined = bool(start["allow_unconfined"])
+        self.main: Main = import_module(start["program"]).prepare(start["settings"])
+        policy = dict(start["policy"])
+        for name in ("readable", "hidden"):
+            policy[name] = tuple(map(Path, policy[name]))
+        self.confinement = Confinement(Policy(**policy))
+        self.children: set[int] = set()
+        gc.collect()
+        gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
+        self.spare = self.fork()
+
+    def answer(self, channel: Channel, request: dict[str, Any]) -> None:
+        """One request: a child, or the end of one."""
+        if "kill" in request:
+            channel.send({"status": self.reap(request["kill"], request["patience"])})
+            return
+        pid, connection, folder = self.spare
+        with connection:
+            channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
+        self.spare = self.fork()
+
+    def fork(self) -> tuple[int, socket.socket, Path]:
+        """A new child, with the socket to it and its folder."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self.become(theirs, folder)
+        theirs.close()
+        self.children.add(pid)
+        return pid, ours, folder
+
+    def become(self, connection: socket.socket, folder: Path) -> None:
+        """The child's side of a fork: confine, say so, run, and never return."""
+        status = 1
+        try:
+            channel = Channel(connection)
+            try:
+                os.chdir(folder)
+                os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+                layers = self.confinement.apply(folder, self.allow_unconfined, keep=(connection.fileno(),))
+            except CourseError as error:
+                channel.send({"failed": str(error)})
+                return
+            channel.send({"layers": [asdict(layer) for layer in layers]})
+            self.main(channel)
+            status = 0
+        except (ChannelClosed, BadMessage):
+            status = 0  # whoever asked for this child is done with it
+        except MemoryError:
+            status = OUT_OF_MEMORY
+        finally:
+            os._exit(status)  # whatever happened: nothing of the parent's may run twice
+
+    def reap(self, pid: int, patience: float = 0) -> int | None:
+        """Kill a child unless it dies within so many seconds; its wait status, None if it was killed here.
+
+        A dying process closes its sockets some time before it can be reaped.
+        """
+        if pid not in self.children:
+            return None
+        self.children.remove(pid)
+        until = time.monotonic() + patience
+        while True:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return status
+            if time.monotonic() >= until:
+                break
+            time.sleep(0.001)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return None
+
+    def end(self) -> None:
+        """Kill and reap all children, and remove their folders."""
+        for pid in list(self.children):
+            self.reap(pid)
+        scratch.remove(self.folder)

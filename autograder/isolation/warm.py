@@ -1,0 +1,242 @@
+"""The warm parent: a process that has imported everything once, and forks a ready child whenever one is asked for.
+
+Starting Python and importing numpy, IPython and matplotlib takes a second; a fork takes milliseconds. The parent is a
+fresh process, not a fork of ours: it has a clean environment, one thread, and nothing in its memory that a child must
+not see. What it runs is a *program*: a module with ``prepare(settings)``, called once, which returns the function that
+a child runs, ``main(channel)``; a child is confined before that (``autograder.isolation.confinement``).
+
+    with WarmParent("autograder.execution.student", {...}, Policy(...)) as parent:
+        child = parent.child()
+        child.channel.send({"run": "1 + 1"})
+        child.end()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from autograder.errors import CourseError
+from autograder.isolation import scratch
+from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
+from autograder.isolation.confinement import Layer, Policy
+from autograder.isolation.forking import OUT_OF_MEMORY
+
+__all__ = ["Child", "WarmParent"]
+
+START = 120
+"""Seconds that a warm parent may take to import everything, on a cold and busy disk."""
+
+FORK = 30
+"""Seconds for a fork and its confinement, on a busy machine."""
+
+_PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "MPLCONFIGDIR")
+"""Environment variables that a child may know: they say how libraries run here, and nothing about anybody."""
+
+_RUN = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from autograder.isolation.forking import serve
+serve(int(sys.argv[2]))
+"""
+
+
+@dataclass
+class Child:
+    """A confined process, ready to be spoken to.
+
+    Parameters
+    ----------
+    pid : its number; it is reaped only by ``end``, so the number stays its own
+    channel : to its main function
+    scratch : the folder it may write to, and runs in
+    layers : what confines it
+    """
+
+    pid: int
+    channel: Channel
+    scratch: Path
+    layers: tuple[Layer, ...]
+    parent: WarmParent = field(repr=False)
+
+    def end(self, gone: bool = False) -> str:
+        """Kill it, remove its scratch folder, and say in words how it ended, were it dead already.
+
+        ``gone`` says that its channel was closed from the other side: most likely it is about to be dead.
+        Returns the end of a sentence that begins with "It": ``"was still running"``, ``"crashed (SIGSEGV)"``.
+        """
+        self.channel.close()
+        status = self.parent._request({"kill": self.pid, "patience": 1.0 if gone else 0.0}).get("status")
+        scratch.remove(self.scratch)
+        return _in_words(status)
+
+
+def _in_words(status: int | None) -> str:
+    """A wait status as the end of a sentence."""
+    if status is None:
+        return "was still running"
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == OUT_OF_MEMORY:
+        return "ran out of memory"
+    if os.WIFEXITED(status):
+        return f"ended itself with exit status {os.WEXITSTATUS(status)}"
+    number = os.WTERMSIG(status)
+    reasons = {
+        signal.SIGXCPU: "used up its time on the processor",
+        signal.SIGKILL: "was killed, most likely for lack of memory",
+    }
+    return reasons.get(signal.Signals(number), f"crashed ({signal.Signals(number).name})")
+
+
+class WarmParent:
+    """A process of this machine that forks children of one program. Close it, or use it in ``with``.
+
+    Parameters
+    ----------
+    program : the module that children run
+    settings : plain data for its ``prepare``
+    policy : what children are confined to
+    allow_unconfined : go on where the kernel lacks a layer
+
+    It imports while we go on; ``wait`` says whether it started.
+    """
+
+    def __init__(
+        self, program: str, settings: Mapping[str, Any], policy: Policy, allow_unconfined: bool = False
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="chainrule-"))
+        self.folder.chmod(0o711)  # children of another user pass through it, and cannot list it
+        ours, theirs = socket.socketpair()
+        path = [entry for entry in sys.path if entry]  # without the working directory: it is anybody's
+        with theirs, (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _RUN, json.dumps(path), str(theirs.fileno())],
+                env=_environment(self.folder),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl+C in a terminal is for the grader, which then ends this one
+            )
+        self._channel = Channel(ours)
+        self._finalizer = weakref.finalize(self, _end, self._process, ours, self.folder)
+        self._is_ready = False
+        self._channel.send(
+            {
+                "program": program,
+                "settings": dict(settings),
+                "policy": {name: _plain(value) for name, value in asdict(policy).items()},
+                "folder": str(self.folder),
+                "allow_unconfined": allow_unconfined,
+            },
+            timeout=START,
+        )
+
+    def wait(self) -> None:
+        """Wait until everything is imported. Whoever needs several parents starts them all first.
+
+        Raises
+        ------
+        CourseError
+            The process does not start.
+        """
+        if not self._is_ready:
+            self._reply(START)
+            self._is_ready = True
+
+    def child(self) -> Child:
+        """A new child, forked before or now.
+
+        Raises
+        ------
+        CourseError
+            It could not be confined, or the parent is gone.
+        """
+        self.wait()
+        reply = self._request({"child": True})
+        channel = Channel(socket.socket(fileno=self._channel.fds.pop()))
+        child = Child(reply["pid"], channel, Path(reply["scratch"]), (), self)
+        try:
+            ready = channel.receive(FORK)
+        except (ChannelClosed, TimedOut, BadMessage) as error:
+            raise CourseError(f"A process for grading could not be made: it {child.end(gone=True)}.") from error
+        if "failed" in ready:
+            child.end()
+            raise CourseError(ready["failed"])
+        child.layers = tuple(Layer(**layer) for layer in ready["layers"])
+        return child
+
+    def _request(self, message: dict[str, Any], timeout: float = FORK) -> dict[str, Any]:
+        """Ask the parent for something; it is ours and is trusted."""
+        with contextlib.suppress(ChannelClosed, TimedOut):  # the reply, or that there is none, says why
+            self._channel.send(message, timeout=timeout)
+        return self._reply(timeout)
+
+    def _reply(self, timeout: float) -> dict[str, Any]:
+        """What the parent says next."""
+        try:
+            reply: dict[str, Any] = self._channel.receive(timeout)
+        except (ChannelClosed, TimedOut, BadMessage) as error:
+            said = (
+                (self.folder / "log").read_text(errors="replace").strip().splitlines() if self.folder.is_dir() else []
+            )
+            reason = f": {said[-1]}" if said else "."
+            raise CourseError(f"The process that starts others for grading has ended{reason}") from error
+        if "failed" in reply:
+            raise CourseError(reply["failed"])
+        return reply
+
+    def close(self) -> None:
+        """End the parent with all its children, and remove their folders."""
+        self._finalizer()
+
+    def __enter__(self) -> WarmParent:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _plain(value: Any) -> Any:
+    return [str(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _end(process: subprocess.Popen[bytes], channel: socket.socket, folder: Path) -> None:
+    """What ``close`` does, without the object: Python calls it at its end as well."""
+    channel.close()  # the parent sees this, kills its children and exits
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    scratch.remove(folder)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The environment of a warm parent, and of its children: nothing in it is secret or personal."""
+    return {
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "HOME": str(folder),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "CHAINRULE_PROGRESS": "",
+        "MALLOC_ARENA_MAX": "2",  # every further one reserves address space, which the memory limit counts
+        # One thread each: graders run one process a core, and a process with threads cannot be forked safely.
+        **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    }
