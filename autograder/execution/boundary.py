@@ -48,6 +48,11 @@ DEEPEST = 20
 PATIENCE = 10.0
 """Seconds for the rest of a request that has begun to arrive while no check is running, and for sending its reply."""
 
+STOPPED = (
+    "Your function was stopped: it was still running when the time for this check was up. "
+    "Is there a loop that never ends, such as a `while` whose condition stays true?"
+)
+
 REQUEST, REPLY = 1, 2
 VALUE, RAISED, NOT_IMPLEMENTED, MODULE = range(4)
 
@@ -80,7 +85,7 @@ class _Failing:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimedOut):
-            raise self._peer.fail(StudentTimeout("The learner's code did not answer in time.")) from None
+            raise self._peer.fail(StudentTimeout(STOPPED)) from None
         if isinstance(error, ChannelClosed):
             gone = "The process that ran the learner's code has ended before the check had its answer."
             raise self._peer.fail(StudentGone(gone)) from None
@@ -270,18 +275,18 @@ class Peer:
 
         Raises
         ------
-        ChannelClosed, BadMessage, TimedOut
-            The conversation is over.
+        ChannelClosed
+            The conversation is over, for whatever reason.
         """
         if self._failure is not None:
             raise ChannelClosed(str(self._failure))
         deadline, self.deadline = self.deadline, None
         try:
-            message = self._receive(PATIENCE)
-            if message[0] == REPLY:
-                self._throw_away(message)
-            else:
-                self._serve(message)
+            with self._failing:
+                message = self._receive(PATIENCE)
+                if message[0] == REPLY:
+                    return self._throw_away(message)
+            self._serve(message)
         except BoundaryError as failure:
             raise ChannelClosed(str(failure)) from None
         finally:
@@ -351,13 +356,17 @@ class Peer:
         if operation == "describe":
             return lambda writer: [
                 VALUE,
-                lending.written_facts(thing, self._lent.type_number, writer.write),
+                lending.written_facts(value, self._type_number(thing), writer.write),
                 self._notes(writer),
                 caught.written(),
             ]
         if operation == "fetch" and isinstance(value, ModuleType):
             return lambda writer: [MODULE, str(value.__name__), self._notes(writer), caught.written()]
         return lambda writer: [VALUE, writer.write(value), self._notes(writer), caught.written()]
+
+    def _type_number(self, thing: Any) -> int | None:
+        """Of a class, its number."""
+        return self._lent.type_number(thing) if isinstance(thing, type) else None
 
     def _raising(
         self, error: BaseException, called: Any, caught: effects.Effects | None
@@ -413,7 +422,7 @@ class Peer:
             case "text":
                 return repr(thing) if arguments[0] == "repr" else str(thing)
             case "describe":
-                return None
+                return lending.facts(thing)
             case "fetch":
                 return self._global(arguments[0])
         return self._global(arguments[0])(*arguments[1:], **options)
@@ -429,6 +438,7 @@ class Peer:
     # --- Messages -----------------------------------------------------------------------------------------------------
 
     def _writer(self) -> Writer:
+        self._lent.begin()
         return Writer(self.channel.outbox, self._borrowed.lend, by_name=not self.trusted)
 
     def _reader(self) -> Reader:
@@ -463,6 +473,7 @@ class Peer:
     def _send(self, message: list[Any], timeout: float | None) -> None:
         try:
             self.channel.send(message, timeout=timeout)
+            self._lent.sent()
         except BadMessage:  # what was written is plain data, so it is too much
             raise ValueTooLarge("A value is larger than anything that is asked for.") from None
 

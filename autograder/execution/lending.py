@@ -20,7 +20,7 @@ from autograder.execution.special import MARKS, SPECIAL
 from autograder.execution.stand_ins import Described, Facts, Other, StandIn, has_no_body, reach, stand_in_class
 from autograder.isolation.channel import BadMessage
 
-__all__ = ["Borrowed", "Lent", "read_facts", "written_facts"]
+__all__ = ["Borrowed", "Lent", "facts", "may", "printable", "read_facts", "written_facts"]
 
 YOURS, MINE = 0, 1
 
@@ -53,7 +53,20 @@ class Lent:
         self._numbers: dict[int, int] = {}  # of an object, by id
         self._types: dict[tuple[Any, ...], int] = {}
         self._type_numbers: dict[type, int] = {}
+        self._described: set[int] = set()
+        self._on_the_way: list[tuple[int, int]] = []  # objects of the message that is being written, with their types
         self._next = 1
+
+    def begin(self) -> None:
+        """A message is about to be written. If the one before was not sent, nothing in it is known there."""
+        for number, _ in self._on_the_way:
+            self._return(number, 1)
+        self._on_the_way.clear()
+
+    def sent(self) -> None:
+        """The message was sent."""
+        self._described.update(kind for _, kind in self._on_the_way)
+        self._on_the_way.clear()
 
     def lend(self, thing: Any) -> list[Any]:
         """An object's number, and that of its type, described when it goes for the first time.
@@ -77,10 +90,10 @@ class Lent:
             self._given[number] = 0
         self._given[number] += 1
         kind = type(thing)
-        known = self._types.get((kind, special))
-        if known is not None:
+        known = self._types.setdefault((kind, special), len(self._types))
+        self._on_the_way.append((number, known))
+        if known in self._described:
             return [MINE, number, known, None]
-        known = self._types[kind, special] = len(self._types)
         derived_from = [self.type_number(each) for each in kind.__mro__[:50] if each is not object]
         return [MINE, number, known, [kind.__name__[:100], sorted(special), derived_from[0], derived_from]]
 
@@ -107,10 +120,16 @@ class Lent:
         for pair in released:
             if type(pair) is not list or len(pair) != 2 or type(pair[1]) is not int:
                 raise BadMessage("What was let go is not in pairs.")
-            thing = self.find(pair[0])
-            self._given[pair[0]] -= pair[1]
-            if self._given[pair[0]] <= 0:
-                del self._given[pair[0]], self._objects[pair[0]], self._numbers[id(thing)]
+            self.find(pair[0])
+            self._return(*pair)
+
+    def _return(self, number: int, times: int) -> None:
+        """The other side holds an object so many times less."""
+        if number in self._given:
+            self._given[number] -= times
+            if self._given[number] <= 0:
+                thing = self._objects.pop(number)
+                del self._given[number], self._numbers[id(thing)]
 
 
 def _special(kind: type) -> frozenset[str]:
@@ -210,10 +229,10 @@ class Borrowed:
         return stand_in
 
     def _class(self, number: Any, described: Any) -> type[StandIn]:
-        """The class of stand-ins for a type, which is described when it comes for the first time."""
-        if type(number) is not int or (described is not None) != (number not in self._classes):
-            raise BadMessage("A type comes twice, or was never described.")
-        if described is not None:
+        """The class of stand-ins for a type, which is described in the first message that it comes with."""
+        if type(number) is not int or (described is None and number not in self._classes):
+            raise BadMessage("A type was never described.")
+        if number not in self._classes:
             if len(self._classes) >= MOST_TYPES:
                 raise BadMessage("Far too many types came.")
             self._classes[number] = stand_in_class(_read_description(described))
@@ -252,28 +271,30 @@ def printable(text: str, longest: int) -> str:
     return "".join(each for each in text[:longest] if each.isprintable() and each not in "<>&")
 
 
-def written_facts(thing: Any, number: Callable[[type], int], write: Callable[[Any], Any]) -> list[Any]:
-    """What is known of a function or class without calling it."""
-    signature: list[Any] | None
+def facts(thing: Any) -> Facts:
+    """What is known of a function or class without calling it; looking may run a learner's code."""
+    name, doc = getattr(thing, "__name__", ""), getattr(thing, "__doc__", None)
     try:
-        signature = [
-            [each.name, int(each.kind), [] if each.default is each.empty else [write(each.default)]]
-            for each in inspect.signature(thing).parameters.values()
-        ]
+        signature: inspect.Signature | None = inspect.signature(thing)
     except Exception:  # some callables written in C do not tell, and a learner's own may raise anything
         signature = None
-    try:
-        empty = has_no_body(thing)
-    except Exception:
-        empty = False
-    name, doc = getattr(thing, "__name__", ""), getattr(thing, "__doc__", None)
-    return [
+    return Facts(
         name[:100] if type(name) is str else "",
         doc[:10_000] if type(doc) is str else None,
         signature,
-        empty,
-        number(thing) if isinstance(thing, type) else None,
-    ]
+        bool(has_no_body(thing)),
+    )
+
+
+def written_facts(facts: Facts, number: int | None, write: Callable[[Any], Any]) -> list[Any]:
+    """The same as data; ``number`` is a class's own."""
+    parameters = None
+    if facts.signature is not None:
+        parameters = [
+            [each.name, int(each.kind), [] if each.default is each.empty else [write(each.default)]]
+            for each in facts.signature.parameters.values()
+        ]
+    return [facts.name, facts.doc, parameters, facts.has_no_body, number]
 
 
 def read_facts(written: Any, read: Callable[[Any], Any]) -> Facts:

@@ -58,7 +58,7 @@ PLAIN = frozenset({type(None), bool, float, str, bytes})
 _PLAIN_OR_INT = PLAIN | {int}
 
 DTYPES: dict[str, np.dtype[Any]] = {
-    np.dtype(order + kind).str: np.dtype(order + kind) for kind in "?bhilqBHILQefdgFDG" for order in "<>"
+    name: np.dtype(name) for name in (np.dtype(order + kind).str for kind in "?bhilqBHILQefdgFDG" for order in "<>")
 }
 """The types of arrays that cross, by their names: numbers of every size and byte order, and booleans."""
 
