@@ -3,7 +3,7 @@
 ``install`` runs in the warm parent before anything else is imported there. From then on a withheld module is not
 found, as if it were not installed, and a withheld name is in no module. The confinement closes the files
 (``hidden_files``), so that nothing can be read or loaded from them either; what else is in such a file has been loaded
-by then.
+by then. What is withheld never is, nor is its source read in that process: a learner's code can read all its memory.
 
 An explorer that needs something withheld is replaced by a function that shows a sentence.
 """
@@ -11,18 +11,19 @@ An explorer that needs something withheld is replaced by a function that shows a
 from __future__ import annotations
 
 import ast
-import gc
 import importlib
-import linecache
+import marshal
+import os
 import re
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from importlib.abc import Loader
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
-from importlib.util import find_spec
+from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 __all__ = ["NOT_DRAWN", "explain", "hidden_files", "install"]
@@ -36,6 +37,7 @@ NOT_DRAWN = "The explorer is not drawn while notebooks are graded."
 # --- What is meant by a list of names ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
 class _Withheld:
     """A list of withheld names, told apart.
 
@@ -47,25 +49,35 @@ class _Withheld:
     blank : explorers' modules that cannot work without what is withheld
     """
 
-    def __init__(self, withheld: Iterable[str]) -> None:
-        known = _sources()
-        self.packages: set[str] = set()
-        self.modules: set[str] = set()
-        self.names: dict[str, set[str]] = {}
+    packages: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    blank: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, withheld: Iterable[str]) -> _Withheld:
+        """What a list means.
+
+        Raises
+        ------
+        ValueError
+            It has a name of ours that does not exist.
+        """
+        found, known = cls(), _sources()
         for each in withheld:
             module, _, name = each.rpartition(".")
             if each in known:
-                self.modules.add(each)
-            elif module in known:
-                self.names.setdefault(module, set()).add(name)
+                found.modules.add(each)
+            elif module in known and name in _definitions(module):
+                found.names.setdefault(module, set()).add(name)
             elif each.partition(".")[0] == PACKAGE:
-                raise ValueError(f"{each} is no module of {PACKAGE}, and no name in one.")
+                raise ValueError(f"{each} is no module of {PACKAGE}, and no function or class in one.")
             else:
-                self.packages.add(each)
-        self.blank: set[str] = set()
-        while found := self._dependents():
-            for each in found:
-                (self.blank if each.startswith(f"{WIDGETS}.") else self.modules).add(each)
+                found.packages.add(each)
+        while dependents := found._dependents():
+            for each in dependents:
+                (found.blank if each.startswith(f"{WIDGETS}.") else found.modules).add(each)
+        return found
 
     def _dependents(self) -> set[str]:
         """Modules that import something withheld and are not withheld yet. Packages are put right afterwards."""
@@ -113,8 +125,13 @@ def _sources() -> Mapping[str, Path]:
 
 
 def _tree(module: str) -> ast.Module:
-    """A module as a tree; not kept, since a learner's code could find it in memory."""
+    """A module as a tree."""
     return ast.parse(_sources()[module].read_text(encoding="utf-8"))
+
+
+def _definitions(module: str) -> list[str]:
+    """The functions and classes that a module defines."""
+    return [node.name for node in _tree(module).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
 
 
 @cache
@@ -132,7 +149,7 @@ def _imports(module: str) -> tuple[tuple[str, str], ...]:
 # --- In the warm parent -----------------------------------------------------------------------------------------------
 
 _lesson = ""
-_in_force = _Withheld(())
+_in_force = _Withheld()
 
 
 def install(withheld: Sequence[str], lesson: str = "") -> None:
@@ -146,34 +163,111 @@ def install(withheld: Sequence[str], lesson: str = "") -> None:
     Raises
     ------
     RuntimeError
-        Something withheld is loaded already, or cannot be taken out of memory.
+        Something withheld is loaded already, or something that is not withheld needs it.
     """
     global _in_force, _lesson
-    _in_force, _lesson = _Withheld(withheld), lesson
+    plan = _apart(_plan, list(withheld))
+    if "failed" in plan:
+        raise RuntimeError(plan["failed"])
+    _in_force, _lesson = _Withheld(**plan["withheld"]), lesson
     if loaded := sorted(name for name in sys.modules if _in_force.covers(name) or name.partition(".")[0] == PACKAGE):
         raise RuntimeError(f"These were imported before it was said what is withheld: {', '.join(loaded)}.")
     _package_imports()  # while the files can be read
-    sys.meta_path[:] = [_Finder(finder) for finder in sys.meta_path]
-    if _in_force.modules or _in_force.names:
-        _import_the_rest()
+    sys.meta_path[:] = [_Finder(finder, plan["rests"]) for finder in sys.meta_path]
+    if _in_force.incomplete:
+        _import_the_rest(plan["explorers"])
+
+
+def _apart(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """What a function returns in a process of its own: nothing that it reads is left in our memory."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reading)
+            try:
+                result = function(*arguments)
+            except Exception as error:
+                result = {"failed": f"{type(error).__name__}: {error}"}
+            with os.fdopen(writing, "wb") as file:
+                marshal.dump(result, file)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        content = file.read()
+    os.waitpid(pid, 0)
+    result = marshal.loads(content)
+    return result
+
+
+def _plan(withheld: list[str]) -> dict[str, Any]:
+    """What is to be done, as plain data: ``rests`` are modules without the names that are withheld of them."""
+    found = _Withheld.of(withheld)
+    return {
+        "withheld": vars(found),
+        "rests": {module: _rest(module, names) for module, names in found.names.items()},
+        "explorers": {
+            module: [name for name in _definitions(module) if name.endswith("_explorer")] for module in found.blank
+        },
+    }
+
+
+def _rest(module: str, names: set[str]) -> CodeType:
+    """A module's code without some of its functions and classes.
+
+    Raises
+    ------
+    RuntimeError
+        What is left needs one of them.
+    """
+    tree = _tree(module)
+    tree.body = [node for node in tree.body if getattr(node, "name", "") not in names]
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if needed := sorted(names & used):
+        raise RuntimeError(f"{', '.join(needed)} of {module} cannot be withheld: what is left of it needs them.")
+    return compile(tree, str(_sources()[module]), "exec", dont_inherit=True)
 
 
 class _Finder:
-    """A finder of modules that does not find what is withheld."""
+    """A finder of modules that does not find what is withheld, and has a loader of its own for what is left of some.
 
-    def __init__(self, finder: Any) -> None:
+    Parameters
+    ----------
+    finder : the one behind it
+    rests : the code of modules that some names are withheld of
+    """
+
+    def __init__(self, finder: Any, rests: Mapping[str, CodeType]) -> None:
         self._finder = finder
+        self._rests = rests
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """The module, as the finder behind this one finds it."""
-        found: ModuleSpec | None = (
-            None if _in_force.covers(fullname) else self._finder.find_spec(fullname, path, target)
-        )
+        if _in_force.covers(fullname):
+            return None
+        if fullname in self._rests:
+            loader = _RestLoader(self._rests[fullname])
+            return spec_from_file_location(fullname, _sources()[fullname], loader=loader)
+        found: ModuleSpec | None = self._finder.find_spec(fullname, path, target)
         return found
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else a finder can do."""
         return getattr(self._finder, name)
+
+
+class _RestLoader(Loader):
+    """Loads what is left of a module."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it; the names that are missing are there until all that imports them has been imported."""
+        exec(self._code, vars(module))
+        for name in _in_force.names[module.__name__]:
+            setattr(module, name, _Absent())
 
 
 class _Absent:
@@ -189,17 +283,16 @@ class _Placeholder(ModuleType):
         return _Absent()
 
 
-def _import_the_rest() -> None:
-    """Import our package with what is left of it, and take out of it what was withheld."""
+def _import_the_rest(explorers: Mapping[str, Sequence[str]]) -> None:
+    """Import our package with what is left of it, and let nothing else be seen of it."""
     for module in _in_force.modules:
         sys.modules[module] = _Placeholder(module)
-    for module in _in_force.blank:
-        sys.modules[module] = _blank(module)
+    for module, names in explorers.items():
+        sys.modules[module] = _blank(module, names)
     importlib.import_module(PACKAGE)
     importlib.import_module(WIDGETS)
     for module in _in_force.names:
         importlib.import_module(module)  # its file is hidden later on
-    gone = [_weak(vars(sys.modules[module])[name], name) for module, names in _in_force.names.items() for name in names]
     for module in _in_force.modules:
         del sys.modules[module]
     for module in _in_force.blank:
@@ -207,37 +300,22 @@ def _import_the_rest() -> None:
         setattr(sys.modules[WIDGETS], module.rpartition(".")[2], sys.modules[module])
     for module in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         _take_out(sys.modules[module])
-    linecache.clearcache()
-    gc.collect()
-    if left := [name for value, name in gone if value() is not None]:
-        raise RuntimeError(f"These cannot be withheld, because something else still uses them: {', '.join(left)}.")
-
-
-def _weak(value: Any, name: str) -> tuple[Callable[[], Any], str]:
-    """A reference that does not keep a value alive."""
-    return weakref.ref(value), name
 
 
 def _take_out(module: ModuleType) -> None:
-    """Remove what is withheld from a module's names."""
+    """Remove from a module's names what stands for something withheld."""
     for name, value in list(vars(module).items()):
-        home = getattr(value, "__module__", None)
-        if (
-            isinstance(value, _Absent | _Placeholder)
-            or name in _in_force.names.get(module.__name__, ())
-            or (isinstance(home, str) and getattr(value, "__name__", "") in _in_force.names.get(home, ()))
-        ):
+        if isinstance(value, _Absent | _Placeholder):
             delattr(module, name)
     if "__all__" in vars(module):
         vars(module)["__all__"] = [name for name in vars(module)["__all__"] if hasattr(module, name)]
 
 
-def _blank(module: str) -> ModuleType:
+def _blank(module: str, explorers: Iterable[str]) -> ModuleType:
     """An explorers' module whose explorers are not drawn."""
-    made = _Placeholder(module, "Explorers that are not drawn while notebooks are graded.")
-    for node in _tree(module).body:
-        if isinstance(node, ast.FunctionDef) and node.name.endswith("_explorer"):
-            setattr(made, node.name, _undrawn(node.name, module))
+    made = _Placeholder(module, NOT_DRAWN)
+    for name in explorers:
+        setattr(made, name, _undrawn(name, module))
     return made
 
 
@@ -266,7 +344,7 @@ class NotDrawn:
 
 def hidden_files(withheld: Iterable[str]) -> tuple[Path, ...]:
     """The files and folders that must not be readable, wherever these are installed. Of a module, the source file."""
-    found = _Withheld(withheld)
+    found = _Withheld.of(withheld)
     return tuple(dict.fromkeys([*found.files(), *_installed(found.packages)]))
 
 
