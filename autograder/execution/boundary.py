@@ -25,6 +25,7 @@ import numpy as np
 from autograder.errors import BoundaryError
 from autograder.execution import effects, lending
 from autograder.execution.failures import ProtocolError, StudentGone, StudentTimeout, ValueTooLarge
+from autograder.execution.learner_line import code_of
 from autograder.execution.raised import StudentError, read_exception, written_exception
 from autograder.execution.sharing import Copies, Originals
 from autograder.execution.stand_ins import Facts, StandIn
@@ -131,6 +132,7 @@ class Peer:
         self._serving = 0  # of theirs
         self._abandoned: set[int] = set()
         self._failure: BoundaryError | None = None
+        self._called: Any = None  # the function of ours that was called last
         self._thread = threading.get_ident()
         self._failing = _Failing(self)
 
@@ -335,6 +337,8 @@ class Peer:
             if self._serving > DEEPEST:
                 raise RecursionError("Calls to and from a check are nested too deeply.")
             self._permit(operation, thing, arguments)
+            if code_of(thing) is not None:
+                self._called = thing
             if not self.trusted:
                 value = self._do(operation, thing, arguments, options)
                 return lambda writer: [VALUE, writer.write(value), self._notes(writer), None]
@@ -346,11 +350,11 @@ class Peer:
                 else:
                     failure = None
             if failure is not None:
-                return self._raising(failure, thing, caught)
+                return self._raising(failure, caught)
         except BoundaryError:
             raise
         except Exception as error:
-            return self._raising(error, thing, None)
+            return self._raising(error)
         if value is NotImplemented and operation == "special":
             return lambda writer: [NOT_IMPLEMENTED, None, self._notes(writer), caught.written()]
         if operation == "describe":
@@ -368,25 +372,27 @@ class Peer:
         """Of a class, its number."""
         return self._lent.type_number(thing) if isinstance(thing, type) else None
 
-    def _raising(
-        self, error: BaseException, called: Any, caught: effects.Effects | None
-    ) -> Callable[[Writer], list[Any]]:
-        """The reply that raises this on the other side."""
+    def _raising(self, error: BaseException, caught: effects.Effects | None = None) -> Callable[[Writer], list[Any]]:
+        """The reply that raises this on the other side, with the line of the function that was called last."""
         number = None
         if not self.trusted:
             number = len(self._raised)
             self._raised[number] = error
-        # Of our own lines the other side learns nothing, nor of a learner's that it does not know.
-        written = written_exception(error, called if self.trusted else None, number, self.explain)
+        # Of a check's own lines the other side learns nothing.
+        written = written_exception(error, self._called if self.trusted else None, number, self.explain)
         return lambda writer: [RAISED, written, self._notes(writer), caught.written() if caught is not None else None]
 
     def _answer(self, number: int, reply: Callable[[Writer], list[Any]]) -> None:
         """Send a reply; or, where the value cannot go, that it cannot."""
         timeout = PATIENCE if not self.trusted and self.deadline is None else self._left()
         try:
-            self._send([REPLY, number, *reply(self._writer())], timeout)
-        except (ValueTooLarge, TypeError) as error:
-            self._send([REPLY, number, *self._raising(error, None, None)(self._writer())], timeout)
+            written = reply(self._writer())
+        except Exception as error:
+            written = self._raising(error)(self._writer())
+        try:
+            self._send([REPLY, number, *written], timeout)
+        except ValueTooLarge as error:
+            self._send([REPLY, number, *self._raising(error)(self._writer())], timeout)
 
     def _permit(self, operation: str, thing: Any, arguments: list[Any]) -> None:
         """Whether the other side may have this done.

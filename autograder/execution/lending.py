@@ -94,8 +94,8 @@ class Lent:
         self._on_the_way.append((number, known))
         if known in self._described:
             return [MINE, number, known, None]
-        derived_from = [self.type_number(each) for each in kind.__mro__[:50] if each is not object]
-        return [MINE, number, known, [kind.__name__[:100], sorted(special), derived_from[0], derived_from]]
+        derived_from = [self.type_number(each) for each in kind.__mro__[:50]]
+        return [MINE, number, known, [kind.__name__[:100], sorted(special), derived_from]]
 
     def type_number(self, kind: type) -> int:
         """A number for a type."""
@@ -255,20 +255,20 @@ class Borrowed:
 def _read_description(described: Any) -> Described:
     """A type as it was described."""
     try:
-        name, special, number, derived_from = described
+        name, special, derived_from = described
         special = tuple(special)
     except (TypeError, ValueError):
         raise BadMessage("A type is not described as agreed.") from None
     if type(name) is not str or not set(special) <= {*SPECIAL, *MARKS} or type(derived_from) is not list:
         raise BadMessage("A type is described with what does not exist.")
-    if not all(type(each) is int for each in [number, *derived_from]):
+    if not all(type(each) is int for each in derived_from):
         raise BadMessage("A type has no number.")
-    return Described(printable(name, 100) or "object", special, number, frozenset(derived_from))
+    return Described(printable(name, 100) or "object", special, frozenset(derived_from))
 
 
 def printable(text: str, longest: int) -> str:
     """A name that can stand in a sentence."""
-    return "".join(each for each in text[:longest] if each.isprintable() and each not in "<>&")
+    return "".join(each for each in text[:longest] if each.isprintable())
 
 
 def facts(thing: Any) -> Facts:

@@ -43,11 +43,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Described:
-    """A learner's type: its name, its special methods, its number, and those of the classes it is derived from."""
+    """A learner's type: its name, its special methods, and the numbers of itself and the classes it is derived from."""
 
     name: str
     special: tuple[str, ...]
-    number: int
     derived_from: frozenset[int]
 
 
@@ -72,7 +71,7 @@ class StandIn:
     """An object of the other side. Its class is one that ``stand_in_class`` made."""
 
     __slots__ = ("__facts", "__other", "__target", "__weakref__")
-    __described = Described("object", (), 0, frozenset())
+    __described = Described("object", (), frozenset())
 
     def __init__(self, other: Other, target: int) -> None:
         object.__setattr__(self, "_StandIn__other", other)
