@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dis
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from types import CodeType
+from symtable import SymbolTable, symtable
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -36,6 +35,10 @@ ALIASES = {"np": "numpy", "plt": "matplotlib.pyplot", "sp": "sympy", "pd": "pand
 
 GIVEN = {name: f"from autograder import {name}" for name in ("check", "evaluate", "progress", "exercises")}
 """What every check may use, whatever the notebook imports."""
+
+
+REHEARSAL = 'from autograder import check\ncheck("00.square", lambda x: 2 * x)'
+"""A check that a grading process runs before it is needed."""
 
 
 def definitions(cells: list[str]) -> dict[str, str]:
@@ -77,24 +80,28 @@ def _python(source: str) -> str:
 def needed(source: str) -> list[str]:
     """The global names that a cell reads, in order, without Python's own; none where it is no Python."""
     try:
-        code = compile(_python(source), "<check>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return []
-    names = dict.fromkeys(name for each in _codes(code) for name in _read(each))
+        names = dict.fromkeys(_read(symtable(source, "<check>", "exec")))
+    except (SyntaxError, ValueError):  # magics, an await outside a function, or indeed no Python
+        names = dict.fromkeys(_read_slowly(source))
     return [name for name in names if not hasattr(builtins, name)]
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A code object and those inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
+def _read(table: SymbolTable) -> Iterator[str]:
+    """The names that a scope and those inside it look up outside themselves."""
+    is_module = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (is_module or symbol.is_global()):
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _read(inner)
 
 
-def _read(code: CodeType) -> list[str]:
-    """The names that a code object looks up outside itself."""
-    return [each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_NAME", "LOAD_GLOBAL")]
+def _read_slowly(source: str) -> Iterator[str]:
+    """The same of a cell that is not quite Python: every name it reads, were it of a scope inside it."""
+    for statement in _statements(source):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                yield node.id
 
 
 def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
@@ -110,6 +117,7 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
 
 def _main(shell: Shell, control: Channel) -> None:
     """The life of one grading process."""
+    shell.settle(REHEARSAL)
     checks = _Checks(shell)
 
     def check(request: dict[str, Any]) -> dict[str, Any]:

@@ -380,8 +380,8 @@ class _Run:
 
     def end(self) -> None:
         """End both processes."""
-        for role in list(self.children):
-            self.drop(role)
+        while self.children:
+            self.children.popitem()[1].release()
 
 
 def _achieved(report: Report | None, is_check: bool) -> float:

@@ -138,6 +138,21 @@ class Shell:
             run.outputs = [*run.outputs, {"output_type": "error", **BROKEN}]
         return run
 
+    def settle(self, source: str = "pass") -> None:
+        """Run a cell that nobody sees, so that the first real one of this process need not touch all memory first.
+
+        What a child shares with its parent is copied page by page when it is first written to, and Python writes to an
+        object whenever it uses one.
+        """
+        names = set(self.namespace)
+        self._begin()
+        self._cell(source, store_history=False)
+        self.recorder.end()
+        self.comms.end()
+        for name in set(self.namespace) - names:
+            del self.namespace[name]
+        self.ipython.last_execution_succeeded, self.ipython.last_execution_result = True, None
+
     def _warm(self) -> None:
         """Run a cell and an error, so that their imports are done before the fork, and forget that it happened."""
         self.ipython.begin("")

@@ -69,4 +69,5 @@ def _main(shell: Shell, control: Channel) -> None:
     )
     stand_in.install(ask)
     shell.see_folder()
+    shell.settle()
     process.run()

@@ -63,7 +63,7 @@ class _Forks:
         for name in ("readable", "hidden"):
             policy[name] = tuple(map(Path, policy[name]))
         self.confinement = Confinement(Policy(**policy))
-        self.children: set[int] = set()
+        self.children: dict[int, Path] = {}
         gc.collect()
         gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
         self.spare = self.fork()
@@ -72,6 +72,9 @@ class _Forks:
         """One request: a child, or the end of one."""
         if "kill" in request:
             channel.send({"status": self.reap(request["kill"], request["patience"])})
+            return
+        if "release" in request:
+            self.reap(request["release"])
             return
         pid, connection, folder = self.spare
         with connection:
@@ -86,7 +89,7 @@ class _Forks:
         if pid == 0:
             self.become(theirs, folder)
         theirs.close()
-        self.children.add(pid)
+        self.children[pid] = folder
         return pid, ours, folder
 
     def become(self, connection: socket.socket, folder: Path) -> None:
@@ -114,22 +117,20 @@ class _Forks:
     def reap(self, pid: int, patience: float = 0) -> int | None:
         """Kill a child unless it dies within so many seconds; its wait status, None if it was killed here.
 
-        A dying process closes its sockets some time before it can be reaped.
+        Its folder goes with it. A dying process closes its sockets some time before it can be reaped.
         """
         if pid not in self.children:
             return None
-        self.children.remove(pid)
         until = time.monotonic() + patience
-        while True:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                return status
-            if time.monotonic() >= until:
-                break
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        while not ended and time.monotonic() < until:
             time.sleep(0.001)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return None
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        scratch.remove(self.children.pop(pid))
+        return status if ended else None
 
     def end(self) -> None:
         """Kill and reap all children, and remove their folders."""

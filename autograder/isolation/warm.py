@@ -78,9 +78,12 @@ class Child:
         Returns the end of a sentence that begins with "It": ``"was still running"``, ``"crashed (SIGSEGV)"``.
         """
         self.channel.close()
-        status = self.parent._request({"kill": self.pid, "patience": 1.0 if gone else 0.0}).get("status")
-        scratch.remove(self.scratch)
-        return _in_words(status)
+        return _in_words(self.parent._request({"kill": self.pid, "patience": 1.0 if gone else 0.0}).get("status"))
+
+    def release(self) -> None:
+        """Kill it and remove its scratch folder, in a while: nobody waits for that."""
+        self.channel.close()
+        self.parent._tell({"release": self.pid})
 
 
 def _in_words(status: int | None) -> str:
@@ -180,9 +183,13 @@ class WarmParent:
 
     def _request(self, message: dict[str, Any], timeout: float = FORK) -> dict[str, Any]:
         """Ask the parent for something; it is ours and is trusted."""
-        with contextlib.suppress(ChannelClosed, TimedOut):  # the reply, or that there is none, says why
-            self._channel.send(message, timeout=timeout)
+        self._tell(message, timeout)
         return self._reply(timeout)
+
+    def _tell(self, message: dict[str, Any], timeout: float = FORK) -> None:
+        """Say something to the parent; where that fails, the next reply says why, or that there is none."""
+        with contextlib.suppress(ChannelClosed, TimedOut):
+            self._channel.send(message, timeout=timeout)
 
     def _reply(self, timeout: float) -> dict[str, Any]:
         """What the parent says next."""
