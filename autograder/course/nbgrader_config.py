@@ -75,3 +75,10 @@ c.GenerateAssignment.preprocessors = [
     "nbgrader.preprocessors.ComputeChecksums",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# Feedback pages show how a check came out, not the source of a hidden one. The rest of the list is nbgrader's own.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "autograder.course.feedback.HideChecks",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
