@@ -19,7 +19,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
@@ -36,6 +36,8 @@ _LENGTH = struct.Struct(">I")
 _PIECE = 1 << 18
 """Bytes that are read at once: memory is taken as data arrives, not as a length announces it."""
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_DO_NOT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+"""Windows has no such flag; there the whole socket is one that does not wait."""
 
 
 class ChannelClosed(Exception):
@@ -60,7 +62,8 @@ class Channel:
     largest : bytes of a message
 
     ``fds`` has the file descriptors that came with the last message, for whoever expects some to take out; the others
-    are closed before the next one. ``descriptors`` is how many are let in; 0 on a connection that carries none.
+    are closed before the next one. ``descriptors`` is how many are let in; 0 on a connection that carries none, such as
+    one by TCP.
     """
 
     def __init__(
@@ -75,10 +78,12 @@ class Channel:
         self.outbox = outbox
         self.largest = largest
         self.fds: list[int] = []
-        self.descriptors = DESCRIPTORS
+        self.descriptors = DESCRIPTORS if sock.family == getattr(socket, "AF_UNIX", None) else 0
         self._socket = sock
-        self._poll_in = _poll(sock, select.POLLIN)
-        self._poll_out = _poll(sock, select.POLLOUT)
+        if not _DO_NOT_WAIT:
+            sock.setblocking(False)
+        self._can_read = _poll(sock, for_reading=True)
+        self._can_write = _poll(sock, for_reading=False)
         self._partial = bytearray()
         self._expected: int | None = None  # bytes of the message that is coming, once its length is known
         self._is_broken = False
@@ -121,12 +126,12 @@ class Channel:
             while rest:
                 try:
                     sent = (
-                        self._socket.sendmsg([rest], ancillary, socket.MSG_DONTWAIT)
+                        self._socket.sendmsg([rest], ancillary, _DO_NOT_WAIT)
                         if ancillary
-                        else self._socket.send(rest, socket.MSG_DONTWAIT)
+                        else self._socket.send(rest, _DO_NOT_WAIT)
                     )
                 except BlockingIOError:
-                    self._wait(self._poll_out, deadline)
+                    self._wait(self._can_write, deadline)
                     continue
                 rest, ancillary = rest[sent:], []
         except OSError as error:
@@ -164,7 +169,7 @@ class Channel:
         """Read until there are ``size`` bytes, and no byte further: what is left shows in ``select``."""
         partial = self._partial
         while len(partial) < size:
-            self._wait(self._poll_in, deadline)
+            self._wait(self._can_read, deadline)
             try:
                 piece = self._read(min(size - len(partial), _PIECE))
             except BlockingIOError:
@@ -181,9 +186,9 @@ class Channel:
     def _read(self, size: int) -> bytes:
         """What has arrived, up to ``size`` bytes. Descriptors come with the first byte of a message."""
         if self._expected is not None or self._partial or not self.descriptors:
-            return self._socket.recv(size, socket.MSG_DONTWAIT)
+            return self._socket.recv(size, _DO_NOT_WAIT)
         room = socket.CMSG_SPACE(self.descriptors * array.array("i").itemsize)
-        piece, ancillary, _, _ = self._socket.recvmsg(size, room, socket.MSG_DONTWAIT | _CLOSE_ON_EXEC)
+        piece, ancillary, _, _ = self._socket.recvmsg(size, room, _DO_NOT_WAIT | _CLOSE_ON_EXEC)
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 numbers = array.array("i")
@@ -191,11 +196,11 @@ class Channel:
                 self.fds.extend(numbers)
         return piece
 
-    def _wait(self, poll: select.poll, deadline: float | None) -> None:
+    def _wait(self, poll: Callable[..., Any], deadline: float | None) -> None:
         """Wait until the socket can be read or written, or fails at it."""
         if deadline is None:
-            poll.poll()
-        elif not poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)):
+            poll()
+        elif not poll(max(0.0, (deadline - time.monotonic()) * 1000)):
             raise TimedOut("Nothing came from the other side in time, or nothing could be sent to it.")
 
     def _close_descriptors(self) -> None:
@@ -205,11 +210,16 @@ class Channel:
                 os.close(self.fds.pop())
 
 
-def _poll(sock: socket.socket, event: int) -> select.poll:
-    """What waits for one event on a socket."""
-    poll = select.poll()
-    poll.register(sock, event)
-    return poll
+def _poll(sock: socket.socket, for_reading: bool) -> Callable[..., Any]:
+    """What waits until a socket can be read, or written, or for so many milliseconds; whether it can."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN if for_reading else select.POLLOUT)
+        return poll.poll
+    reading, writing = ([sock], []) if for_reading else ([], [sock])
+    return lambda milliseconds=None: any(
+        select.select(reading, writing, [], None if milliseconds is None else milliseconds / 1000)
+    )
 
 
 def _deadline(timeout: float | None) -> float | None:
