@@ -25,7 +25,6 @@ import numpy as np
 from autograder.errors import BoundaryError
 from autograder.execution import effects, lending
 from autograder.execution.failures import ProtocolError, StudentGone, StudentTimeout, ValueTooLarge
-from autograder.execution.learner_line import code_of
 from autograder.execution.raised import StudentError, read_exception, written_exception
 from autograder.execution.sharing import Copies, Originals
 from autograder.execution.stand_ins import Facts, StandIn
@@ -193,12 +192,13 @@ class Peer:
         self._waiting += 1
         try:
             notes = self._notes(writer, _numbers() if not self.trusted else None)
+            self._copies.secure()
             with self._failing:
                 self._send([REQUEST, number, operation, target, written, written_options, notes], self._left())
             is_sent = True
             message = self._reply(number)
             is_answered = True
-            return self._outcome(operation, message)
+            return self._outcome(operation, message, may_stop=arguments[:1] == ["__next__"])
         finally:
             self._waiting -= 1
             self._originals.settle(number)
@@ -236,8 +236,12 @@ class Peer:
             raise BadMessage("A reply came that nobody waits for.")
         self._abandoned.discard(message[1])
 
-    def _outcome(self, operation: str, message: list[Any]) -> Any:
-        """What a reply says, done again here: changes, printing, and the value or the exception."""
+    def _outcome(self, operation: str, message: list[Any], may_stop: bool) -> Any:
+        """What a reply says, done again here: changes, printing, and the value or the exception.
+
+        Only the next item of an iterator may be missing (``may_stop``). Anything else that raised StopIteration would
+        end a check's loop over ``map(f, cases)`` before its first assertion.
+        """
         with self._failing:
             try:
                 _, _, outcome, content, notes, done = message
@@ -255,7 +259,7 @@ class Peer:
                 value = NotImplemented
             elif outcome != RAISED:
                 raise BadMessage("A reply does not come as agreed.")
-            error = read_exception(content, self._raised, self.trusted) if outcome == RAISED else None
+            error = read_exception(content, self._raised, self.trusted, may_stop) if outcome == RAISED else None
             self._note(notes, reader)
             caught = None if done is None else effects.read_effects(done)
         if caught is not None:
@@ -313,13 +317,14 @@ class Peer:
             mutables = list(reader.mutables)
             numbers = self._note(notes, reader)
             thing = None if operation in ("fetch", "ask") else self._lent.find(target)
-            self._copies.keep(number, mutables)
+            self._copies.keep(number, mutables, reader.shared)
+        del mutables, reader  # whoever else holds an array that came, holds on to it
         self._serving += 1
         try:
-            reply = self._done(operation, thing, arguments, keywords, numbers)
-            del arguments, keywords, mutables, reader
+            use = [(operation, thing, arguments, keywords, numbers)]
+            del arguments, keywords
             with self._failing:
-                self._answer(number, reply)
+                self._answer(number, self._done(*use.pop()))
         except BoundaryError:
             raise
         except BaseException:
@@ -337,7 +342,7 @@ class Peer:
             if self._serving > DEEPEST:
                 raise RecursionError("Calls to and from a check are nested too deeply.")
             self._permit(operation, thing, arguments)
-            if code_of(thing) is not None:
+            if operation == "call" or arguments[:1] == ["__call__"]:
                 self._called = thing
             if not self.trusted:
                 value = self._do(operation, thing, arguments, options)
@@ -389,6 +394,8 @@ class Peer:
             written = reply(self._writer())
         except Exception as error:
             written = self._raising(error)(self._writer())
+        del reply
+        self._copies.settle(number)
         try:
             self._send([REPLY, number, *written], timeout)
         except ValueTooLarge as error:

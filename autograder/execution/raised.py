@@ -97,7 +97,9 @@ def written_exception(
     ]
 
 
-def read_exception(written: Any, ours: Mapping[int, BaseException], trusted: bool) -> BaseException:
+def read_exception(
+    written: Any, ours: Mapping[int, BaseException], trusted: bool, may_stop: bool = True
+) -> BaseException:
     """The exception that is meant.
 
     Parameters
@@ -105,6 +107,7 @@ def read_exception(written: Any, ours: Mapping[int, BaseException], trusted: boo
     written : as data
     ours : exceptions that came from here, by number, one of which may be coming back
     trusted : whether the other side may also raise the exceptions that are written for people
+    may_stop : whether StopIteration may be meant as such
 
     Raises
     ------
@@ -117,6 +120,8 @@ def read_exception(written: Any, ours: Mapping[int, BaseException], trusted: boo
         for text in (name, base, message):
             if type(text) is not str:
                 raise BadMessage("An exception has no words.")
+        if base == "StopIteration" and not may_stop:
+            base = "Exception"
         exception = _made(printable(name, 100) or "Exception", base, message[:LONGEST], arguments, trusted)
         if type(number) is int and trusted:
             exception.crossed_as = number  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ MOST_ARRAYS = 256
 
 MOST_BYTES = 64 << 20
 """Bytes of them."""
+
+_PIECE = 1 << 16
 
 
 class Originals:
@@ -101,24 +103,30 @@ def _fill(original: Any, value: Any) -> None:
 
 
 class _Copy:
-    """One of theirs, with what it held when it came or was last reported."""
+    """One of theirs, with what it held when it came or was last reported.
 
-    __slots__ = ("before", "index", "is_array", "number", "reference", "thing")
+    A large array is compared with what it is a copy of in shared memory, as long as that is there (``is_shared``).
+    """
 
-    def __init__(self, number: int, index: int, thing: Any) -> None:
+    __slots__ = ("before", "index", "is_array", "is_shared", "number", "reference", "thing")
+
+    def __init__(self, number: int, index: int, thing: Any, shared: NDArray[Any] | None) -> None:
         self.number = number
         self.index = index
         self.thing = thing
         self.reference: weakref.ref[Any] | None = None
         self.is_array = type(thing) is np.ndarray
-        self.before: Any = thing.copy(order="K") if self.is_array else _members(thing)
+        self.is_shared = shared is not None
+        self.before: Any = shared
+        if shared is None:
+            self.before = thing.copy(order="K") if self.is_array else _members(thing)
 
     def is_changed(self, thing: Any) -> bool:
         """Whether it holds something else now; if so, that is what it holds from now on."""
         if self.is_array:
             if thing.shape != self.before.shape or thing.dtype != self.before.dtype or _same(self.before, thing):
                 return False
-            np.copyto(self.before, thing)
+            self.before, self.is_shared = thing.copy(order="K"), False
             return True
         now = _members(thing)
         if len(now) == len(self.before) and all(map(operator.is_, now, self.before)):
@@ -138,7 +146,9 @@ def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
     if not (second.flags.f_contiguous if order == "F" else second.flags.c_contiguous):
         return first.tobytes() == second.tobytes()
     word = np.uint64 if first.nbytes % 8 == 0 else np.uint8
-    return bool(np.array_equal(first.ravel(order).view(word), second.ravel(order).view(word)))
+    one, other = first.ravel(order).view(word), second.ravel(order).view(word)
+    # Piece by piece, so that what is compared stays in the processor's cache.
+    return all(np.array_equal(one[at : at + _PIECE], other[at : at + _PIECE]) for at in range(0, one.size, _PIECE))
 
 
 class Copies:
@@ -148,17 +158,30 @@ class Copies:
         self._active: dict[int, list[_Copy]] = {}
         self._earlier: list[_Copy] = []
 
-    def keep(self, number: int, mutables: Sequence[Any]) -> None:
+    def keep(self, number: int, mutables: Sequence[Any], shared: Mapping[int, NDArray[Any]]) -> None:
         """These came with the request of this number."""
         if mutables:
-            self._active[number] = [_Copy(number, index, each) for index, each in enumerate(mutables)]
+            self._active[number] = [
+                _Copy(number, index, each, shared.get(index)) for index, each in enumerate(mutables)
+            ]
+
+    def secure(self) -> None:
+        """The other side is about to write to the shared memory again."""
+        for copies in self._active.values():
+            for copy in copies:
+                if copy.is_shared:
+                    copy.before, copy.is_shared = copy.before.copy(order="K"), False
 
     def settle(self, number: int) -> None:
-        """The request is done: arrays are followed as long as somebody else holds them."""
+        """The request is all but replied to: arrays are followed as long as somebody else holds them."""
         for copy in self._active.pop(number, ()):
             if copy.is_array:
                 copy.reference, copy.thing = weakref.ref(copy.thing), None
-                self._earlier.append(copy)
+                thing = copy.reference()
+                if thing is not None:
+                    if copy.is_shared:
+                        copy.before, copy.is_shared = thing.copy(order="K"), False
+                    self._earlier.append(copy)
         if self._earlier:
             self._forget()
 

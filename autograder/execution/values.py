@@ -300,7 +300,8 @@ class Reader:
     changeables : the objects of ours that a reference means
     by_name : whether numpy's functions and SymPy's symbols are looked up by name
 
-    ``mutables`` has the lists, dictionaries, sets and arrays in order.
+    ``mutables`` has the lists, dictionaries, sets and arrays in order; ``shared`` has, for some of the arrays by their
+    places there, what they are copies of in shared memory, until the other side writes there again.
     """
 
     def __init__(
@@ -316,6 +317,7 @@ class Reader:
         self.changeables = changeables
         self.by_name = by_name
         self.mutables: list[Any] = []
+        self.shared: dict[int, NDArray[Any]] = {}
         self._shared_left = 0 if inbox is None else len(inbox)
         self._records_left = MOST_RECORDS
 
@@ -426,7 +428,10 @@ class Reader:
             _check(0 <= start <= len(source) - size and self._shared_left >= 0)
         if not count:
             return np.empty(shape, dtype, order)
-        made: NDArray[Any] = np.array(np.frombuffer(source, dtype, count, start).reshape(shape, order=order))
+        written = np.frombuffer(source, dtype, count, start).reshape(shape, order=order)
+        made: NDArray[Any] = np.array(written)
+        if source is self.inbox:
+            self.shared[len(self.mutables)] = written
         if dtype.kind == "b":
             np.not_equal(made.view(np.uint8), 0, out=made)  # a byte that is neither 0 nor 1 is no boolean
         return made

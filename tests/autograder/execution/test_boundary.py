@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import io
 import math
 import os
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autograder.errors import BoundaryError
 from autograder.execution import boundary
@@ -431,7 +435,7 @@ def test_a_flood_is_cut(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
         ("LinAlgError", np.linalg.LinAlgError, "Singular matrix"),
         ("StudentGone", StudentError, "forged"),
         ("AssertionError", AssertionError, ""),
-        ("StopIteration", StopIteration, "5"),
+        ("StopIteration", StudentError, "5"),
     ],
 )
 def test_exceptions_have_their_name_and_words(peer: Peer, name: str, kind: type[BaseException], said: str) -> None:
@@ -802,6 +806,64 @@ def test_random_bytes_raise_nothing_but_the_ends_of_a_conversation(across: Acros
 
         with pytest.raises(BoundaryError):
             across.hostile(script).fetch("f")
+
+
+PIECES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 20)
+    | st.floats()
+    | st.sampled_from(["call", "ask", "fetch", "get", "KeyError", "__call__", "x", ""])
+    | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=7),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 3), PIECES, PIECES, PIECES, st.sampled_from(["fetch", "call", "describe", "special"]))
+def test_no_reply_of_the_right_form_does_harm(
+    outcome: int, content: Any, notes: Any, done: Any, operation: str
+) -> None:
+    _answered_with([REPLY, 1, outcome, content, notes, done], operation)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(boundary.OPERATIONS), PIECES, PIECES, PIECES, PIECES)
+def test_no_request_in_between_does_harm(operation: str, target: Any, arguments: Any, options: Any, notes: Any) -> None:
+    _answered_with([REQUEST, 5, operation, target, arguments, options, notes], "call")
+
+
+def _answered_with(message: list[Any], operation: str) -> None:
+    """What a peer makes of a message: a value, an exception of the learner's, or the end of the conversation."""
+    ours, theirs = socket.socketpair()
+    peer = Peer(Channel(ours), {"x": lambda *_, **__: 1}, trusted=False)
+    other = Channel(theirs)
+    other.send(message)
+    theirs.shutdown(socket.SHUT_WR)
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            peer.request(operation, 1, ["x", np.ones(2)], {})
+        except BoundaryError:
+            assert not peer.is_usable
+        except Exception:
+            assert message[0] == REPLY
+            assert message[2] == RAISED
+        else:
+            assert message[0] == REPLY
+            assert message[2] != RAISED
+    peer.channel.close()
+    other.close()
+
+
+def test_a_loop_over_a_learners_function_cannot_be_ended_by_it(peer: Peer) -> None:
+    with pytest.raises(StudentError):
+        list(map(peer.fetch("raise_named"), ["StopIteration"]))
 
 
 def test_a_thread_of_the_learners_cannot_join_the_conversation(peer: Peer) -> None:
