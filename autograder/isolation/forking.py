@@ -26,7 +26,7 @@ from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed
 from autograder.isolation.confinement import Confinement, Policy
 
-__all__ = ["serve"]
+__all__ = ["OUT_OF_MEMORY", "Program", "serve"]
 
 OUT_OF_MEMORY = errno.ENOMEM
 """Exit status of a child that could not go on for lack of memory."""
@@ -52,48 +52,19 @@ def serve(number: int) -> None:
             forks.end()
 
 
-class _Forks:
-    """The children there are, and one that is ready."""
+class Program:
+    """What children run, imported and prepared, and what they are confined to."""
 
     def __init__(self, start: dict[str, Any]) -> None:
-        self.folder = Path(start["folder"])
         self.allow_unconfined = bool(start["allow_unconfined"])
         self.main: Main = import_module(start["program"]).prepare(start["settings"])
         policy = dict(start["policy"])
         for name in ("readable", "hidden"):
             policy[name] = tuple(map(Path, policy[name]))
         self.confinement = Confinement(Policy(**policy))
-        self.children: dict[int, Path] = {}
-        gc.collect()
-        gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
-        self.spare = self.fork()
-
-    def answer(self, channel: Channel, request: dict[str, Any]) -> None:
-        """One request: a child, or the end of one."""
-        if "kill" in request:
-            channel.send({"status": self.reap(request["kill"], request["patience"])})
-            return
-        if "release" in request:
-            self.reap(request["release"])
-            return
-        pid, connection, folder = self.spare
-        with connection:
-            channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
-        self.spare = self.fork()
-
-    def fork(self) -> tuple[int, socket.socket, Path]:
-        """A new child, with the socket to it and its folder."""
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            self.become(theirs, folder)
-        theirs.close()
-        self.children[pid] = folder
-        return pid, ours, folder
 
     def become(self, connection: socket.socket, folder: Path) -> None:
-        """The child's side of a fork: confine, say so, run, and never return."""
+        """Make this process a child: confine it, say so, run, and never return."""
         status = 1
         try:
             channel = Channel(connection)
@@ -114,8 +85,44 @@ class _Forks:
         finally:
             os._exit(status)  # whatever happened: nothing of the parent's may run twice
 
+
+class _Forks:
+    """The children there are, and one that is ready."""
+
+    def __init__(self, start: dict[str, Any]) -> None:
+        self.folder = Path(start["folder"])
+        self.program = Program(start)
+        self.children: dict[int, Path] = {}
+        gc.collect()
+        gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
+        self.spare = self.fork()
+
+    def answer(self, channel: Channel, request: dict[str, Any]) -> None:
+        """One request: a child, or the end of one."""
+        if "kill" in request:
+            channel.send({"code": self.reap(request["kill"], request["patience"])})
+            return
+        if "release" in request:
+            self.reap(request["release"])
+            return
+        pid, connection, folder = self.spare
+        with connection:
+            channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
+        self.spare = self.fork()
+
+    def fork(self) -> tuple[int, socket.socket, Path]:
+        """A new child, with the socket to it and its folder."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self.program.become(theirs, folder)
+        theirs.close()
+        self.children[pid] = folder
+        return pid, ours, folder
+
     def reap(self, pid: int, patience: float = 0) -> int | None:
-        """Kill a child unless it dies within so many seconds; its wait status, None if it was killed here.
+        """Kill a child unless it dies within so many seconds; its exit code, None if it was killed here.
 
         Its folder goes with it. A dying process closes its sockets some time before it can be reaped.
         """
@@ -130,7 +137,7 @@ class _Forks:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         scratch.remove(self.children.pop(pid))
-        return status if ended else None
+        return os.waitstatus_to_exitcode(status) if ended else None
 
     def end(self) -> None:
         """Kill and reap all children, and remove their folders."""

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, Tim
 from autograder.isolation.confinement import Layer, Policy
 from autograder.isolation.forking import OUT_OF_MEMORY
 
-__all__ = ["Child", "WarmParent"]
+__all__ = ["Child", "Parent", "WarmParent"]
 
 START = 120
 """Seconds that a warm parent may take to import everything, on a cold and busy disk."""
@@ -53,6 +54,10 @@ serve(int(sys.argv[2]))
 """
 
 
+_WINDOWS_ERROR = 0xC0000000
+"""Exit codes from here on are not chosen by a program: Windows ended it."""
+
+
 @dataclass
 class Child:
     """A confined process, ready to be spoken to.
@@ -69,7 +74,7 @@ class Child:
     channel: Channel
     scratch: Path
     layers: tuple[Layer, ...]
-    parent: WarmParent = field(repr=False)
+    parent: Parent = field(repr=False)
 
     def end(self, gone: bool = False) -> str:
         """Kill it, remove its scratch folder, and say in words how it ended, were it dead already.
@@ -78,32 +83,83 @@ class Child:
         Returns the end of a sentence that begins with "It": ``"was still running"``, ``"crashed (SIGSEGV)"``.
         """
         self.channel.close()
-        return _in_words(self.parent._request({"kill": self.pid, "patience": 1.0 if gone else 0.0}).get("status"))
+        return _in_words(self.parent.reap(self.pid, 1.0 if gone else 0.0))
 
     def release(self) -> None:
         """Kill it and remove its scratch folder, in a while: nobody waits for that."""
         self.channel.close()
-        self.parent._tell({"release": self.pid})
+        self.parent.release(self.pid)
 
 
-def _in_words(status: int | None) -> str:
-    """A wait status as the end of a sentence."""
-    if status is None:
+def _in_words(code: int | None) -> str:
+    """An exit code, the negative number of a signal among them, as the end of a sentence."""
+    if code is None:
         return "was still running"
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == OUT_OF_MEMORY:
+    if code == OUT_OF_MEMORY:
         return "ran out of memory"
-    if os.WIFEXITED(status):
-        return f"ended itself with exit status {os.WEXITSTATUS(status)}"
-    number = os.WTERMSIG(status)
+    if code >= _WINDOWS_ERROR:
+        return f"crashed ({code:#x})"
+    if code >= 0:
+        return f"ended itself with exit status {code}"
+    name = signal.Signals(-code).name
     reasons = {
-        signal.SIGXCPU: "used up its time on the processor",
-        signal.SIGKILL: "was killed, most likely for lack of memory",
+        "SIGXCPU": "used up its time on the processor",
+        "SIGKILL": "was killed, most likely for lack of memory",
     }
-    return reasons.get(signal.Signals(number), f"crashed ({signal.Signals(number).name})")
+    return reasons.get(name, f"crashed ({name})")
 
 
-class WarmParent:
-    """A process of this machine that forks children of one program. Close it, or use it in ``with``.
+class Parent(ABC):
+    """Makes children of one program. Close it, or use it in ``with``.
+
+    ``hands_over`` says whether its children take sockets and memory that are handed over to them.
+    """
+
+    hands_over: bool
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Wait until everything is imported. Whoever needs several parents starts them all first.
+
+        Raises
+        ------
+        CourseError
+            The process does not start.
+        """
+
+    @abstractmethod
+    def child(self) -> Child:
+        """A new child, made before or now.
+
+        Raises
+        ------
+        CourseError
+            It could not be confined, or there is none.
+        """
+
+    @abstractmethod
+    def reap(self, pid: int, patience: float) -> int | None:
+        """Kill a child unless it dies within so many seconds; its exit code, None if it was killed here."""
+
+    @abstractmethod
+    def release(self, pid: int) -> None:
+        """Kill a child in a while: nobody waits for that."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all children, and remove their folders."""
+
+    def __enter__(self) -> Parent:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class WarmParent(Parent):
+    """A process of this machine that forks children.
 
     Parameters
     ----------
@@ -115,17 +171,18 @@ class WarmParent:
     It imports while we go on; ``wait`` says whether it started.
     """
 
+    hands_over = True
+
     def __init__(
         self, program: str, settings: Mapping[str, Any], policy: Policy, allow_unconfined: bool = False
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chainrule-"))
         self.folder.chmod(0o711)  # children of another user pass through it, and cannot list it
         ours, theirs = socket.socketpair()
-        path = [entry for entry in sys.path if entry]  # without the working directory: it is anybody's
         with theirs, (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _RUN, json.dumps(path), str(theirs.fileno())],
-                env=_environment(self.folder),
+                [sys.executable, "-P", "-c", _RUN, json.dumps(python_path()), str(theirs.fileno())],
+                env=environment(self.folder),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -136,37 +193,17 @@ class WarmParent:
         self._channel = Channel(ours)
         self._finalizer = weakref.finalize(self, _end, self._process, ours, self.folder)
         self._is_ready = False
-        self._channel.send(
-            {
-                "program": program,
-                "settings": dict(settings),
-                "policy": {name: _plain(value) for name, value in asdict(policy).items()},
-                "folder": str(self.folder),
-                "allow_unconfined": allow_unconfined,
-            },
-            timeout=START,
-        )
+        start = description(program, settings, policy, allow_unconfined, self.folder)
+        self._channel.send(start, timeout=START)
 
     def wait(self) -> None:
-        """Wait until everything is imported. Whoever needs several parents starts them all first.
-
-        Raises
-        ------
-        CourseError
-            The process does not start.
-        """
+        """See ``Parent``."""
         if not self._is_ready:
             self._reply(START)
             self._is_ready = True
 
     def child(self) -> Child:
-        """A new child, forked before or now.
-
-        Raises
-        ------
-        CourseError
-            It could not be confined, or the parent is gone.
-        """
+        """A new child, forked before or now."""
         self.wait()
         reply = self._request({"child": True})
         channel = Channel(socket.socket(fileno=self._channel.fds.pop()))
@@ -180,6 +217,15 @@ class WarmParent:
             raise CourseError(ready["failed"])
         child.layers = tuple(Layer(**layer) for layer in ready["layers"])
         return child
+
+    def reap(self, pid: int, patience: float) -> int | None:
+        """See ``Parent``."""
+        code: int | None = self._request({"kill": pid, "patience": patience}).get("code")
+        return code
+
+    def release(self, pid: int) -> None:
+        """See ``Parent``."""
+        self._tell({"release": pid})
 
     def _request(self, message: dict[str, Any], timeout: float = FORK) -> dict[str, Any]:
         """Ask the parent for something; it is ours and is trusted."""
@@ -196,10 +242,7 @@ class WarmParent:
         try:
             reply: dict[str, Any] = self._channel.receive(timeout)
         except (ChannelClosed, TimedOut, BadMessage) as error:
-            said = (
-                (self.folder / "log").read_text(errors="replace").strip().splitlines() if self.folder.is_dir() else []
-            )
-            reason = f": {said[-1]}" if said else "."
+            reason = last_words(self.folder)
             raise CourseError(f"The process that starts others for grading has ended{reason}") from error
         if "failed" in reply:
             raise CourseError(reply["failed"])
@@ -209,17 +252,29 @@ class WarmParent:
         """End the parent with all its children, and remove their folders."""
         self._finalizer()
 
-    def __enter__(self) -> WarmParent:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def description(
+    program: str, settings: Mapping[str, Any], policy: Policy, allow_unconfined: bool, folder: Path
+) -> dict[str, Any]:
+    """What children are, as data for ``autograder.isolation.forking.Program``."""
+    return {
+        "program": program,
+        "settings": dict(settings),
+        "policy": {name: _plain(value) for name, value in asdict(policy).items()},
+        "folder": str(folder),
+        "allow_unconfined": allow_unconfined,
+    }
 
 
 def _plain(value: Any) -> Any:
     return [str(item) for item in value] if isinstance(value, tuple) else value
+
+
+def last_words(folder: Path) -> str:
+    """The end of a sentence about a process that has ended: the last line that it wrote into its log."""
+    log = folder / "log"
+    said = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    return f": {said[-1]}" if said else "."
 
 
 def _end(process: subprocess.Popen[bytes], channel: socket.socket, folder: Path) -> None:
@@ -233,7 +288,12 @@ def _end(process: subprocess.Popen[bytes], channel: socket.socket, folder: Path)
     scratch.remove(folder)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def python_path() -> list[str]:
+    """Where children find modules: without the working directory, which is anybody's."""
+    return [entry for entry in sys.path if entry]
+
+
+def environment(folder: Path) -> dict[str, str]:
     """The environment of a warm parent, and of its children: nothing in it is secret or personal."""
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
