@@ -16,54 +16,59 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
+import matplotlib
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib_inline.backend_inline import configure_inline_support
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_notebook
+from nbgrader.utils import determine_grade
 
+from autograder.course.build import check_id, grade_id, source_notebook
+from autograder.course.folders import lesson_sources
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import run_notebook
 from autograder.execution.parents import Parents
+from autograder.execution.preprocessor import is_check
 
 LESSON = "04_sigmoid_network"
+INLINE = "module://matplotlib_inline.backend_inline"
 FORKS = 100
 NOTEBOOKS = 9
 
-ANSWERS = {
-    "squared": "import numpy as np\n\nfrom autograder import check\n\n\ndef squared(x):\n    return x * x",
-    "affine": "def affine(W, x, b):\n    return W @ x + b",
-    "sigmoid": "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))",
-    "slope": "def slope(z):\n    a = sigmoid(z)\n    return a * (1 - a)",
-    "loss": "def loss(a, y):\n    return 0.5 * np.sum((a - y) ** 2)",
-    "gradient": "def gradient(a, y):\n    return a - y",
-    "outer": "def outer(dz, x):\n    return np.outer(dz, x)",
-    "squared_error": "def squared_error(A, Y):\n    return 0.5 * np.sum((A - Y) ** 2) / len(A)",
-}
-CHECKS = [
-    "assert squared(3.0) == 9.0",
-    "assert affine(np.eye(2), np.ones(2), np.ones(2)).tolist() == [2.0, 2.0]",
-    "assert abs(sigmoid(0.0) - 0.5) < 1e-12",
-    "assert abs(slope(0.0) - 0.25) < 1e-12",
-    "assert loss(np.array([1.0, 2.0]), np.array([0.0, 0.0])) == 2.5",
-    "assert gradient(np.array([1.0]), np.array([0.5])).tolist() == [0.5]",
-    "assert outer(np.arange(2.0), np.arange(3.0)).shape == (2, 3)",
-    "check('04.squared_error', squared_error)",
-]
-PLOT = "import matplotlib.pyplot as plt\nz = np.linspace(-6, 6, 200)\nplt.plot(z, sigmoid(z))\nplt.show()"
+EXERCISES = (
+    "04.stable_sigmoid",
+    "04.sigmoid_slope",
+    "04.forward_sample",
+    "04.forward_batch",
+    "04.squared_error",
+    "04.squared_error_gradient",
+    "04.cross_entropy",
+    "04.cross_entropy_gradient",
+)
+"""Their worked solutions are the answers; each has its check behind it."""
+
+PLOT = """\
+import matplotlib.pyplot as plt
+
+z = np.linspace(-6, 6, 200)
+plt.plot(z, np.tanh(z))
+plt.show()"""
 
 
 def notebook(plot: bool) -> NotebookNode:
-    """A notebook of 16 code cells, half of them checks; the metadata of nbgrader marks those."""
-    cells = []
-    for answer, check in zip(ANSWERS.values(), CHECKS, strict=True):
-        cells.append(new_code_cell(answer))
-        cells.append(new_code_cell(check, metadata={"nbgrader": {"grade": True}}))
+    """A notebook of 16 code cells, half of them checks; nbgrader's metadata tells which."""
+    lesson = source_notebook(LESSON, lesson_sources([LESSON], None)[LESSON])
+    cells = {cell.metadata.nbgrader.grade_id: cell for cell in lesson.cells if "nbgrader" in cell.metadata}
+    chosen = [cells[name] for each in EXERCISES for name in (grade_id(each), check_id(each))]
+    chosen[0].source = f"import numpy as np\n\nfrom autograder import check\n\n\n{chosen[0].source}"
     if plot:
-        cells[4].source += f"\n\n{PLOT}"
-    return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "", "language": ""}})
+        chosen[4].source += f"\n\n{PLOT}"
+    return new_notebook(cells=chosen, metadata=lesson.metadata)
 
 
 def milliseconds(action: Callable[[], object]) -> float:
@@ -89,43 +94,47 @@ def memory(pid: int, what: str) -> float:
     raise LookupError(what)
 
 
-def isolated(parents: Parents, plot: bool) -> NotebookNode:
+def isolated(parents: Parents, nb: NotebookNode) -> NotebookNode:
     """The notebook in two processes."""
-    nb = notebook(plot)
-    run_notebook(nb, parents.student, parents.grading, 0, lambda cell: "nbgrader" in cell.metadata, definitions([]))
+    run_notebook(nb, parents.student, parents.grading, 0, is_check, definitions([]))
     return nb
 
 
-def fresh_kernel(plot: bool) -> NotebookNode:
+def fresh_kernel(nb: NotebookNode) -> NotebookNode:
     """The notebook by nbclient."""
-    return NotebookClient(notebook(plot)).execute()
+    return NotebookClient(nb).execute()
 
 
-def warm_shell(shell: InteractiveShell, plot: bool) -> None:
-    """The cells alone, in a shell that is there already, with what they show thrown away."""
+def warm_shell(shell: InteractiveShell, nb: NotebookNode) -> NotebookNode:
+    """The cells alone, in a shell that is there already; what they show is made and thrown away."""
     with capture_output():
-        for cell in notebook(plot).cells:
+        for cell in nb.cells:
             shell.run_cell(cell.source, store_history=True)
+    return nb
 
 
-def passed(nb: NotebookNode) -> int:
-    """Checks without an error; a comparison of times means nothing where one side fails."""
-    checks = [cell for cell in nb.cells if "nbgrader" in cell.metadata]
-    return sum(not any(output.output_type == "error" for output in cell.outputs) for cell in checks)
+def points(nb: NotebookNode) -> float:
+    """What the checks give; a comparison of times means nothing where one side fails."""
+    return sum(determine_grade(cell)[0] for cell in nb.cells if is_check(cell))
 
 
 def compare_notebooks(parents: Parents, shell: InteractiveShell, plot: bool) -> None:
     """Print how one notebook compares."""
-    done = [passed(isolated(parents, plot)), passed(fresh_kernel(plot))]
-    warm_shell(shell, plot)
-    times: dict[str, list[float]] = {"isolated": [], "nbclient": [], "warm shell": []}
+    ways: dict[str, Callable[[NotebookNode], NotebookNode]] = {
+        "isolated": lambda nb: isolated(parents, nb),
+        "nbclient": fresh_kernel,
+        "warm shell": lambda nb: warm_shell(shell, nb),
+    }
+    nb = notebook(plot)
+    found = {name: points(way(deepcopy(nb))) for name, way in ways.items() if name != "warm shell"}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(NOTEBOOKS):
-        times["isolated"].append(milliseconds(lambda: isolated(parents, plot)))
-        times["nbclient"].append(milliseconds(lambda: fresh_kernel(plot)))
-        times["warm shell"].append(milliseconds(lambda: warm_shell(shell, plot)))
+        for name, way in ways.items():
+            copy = deepcopy(nb)
+            times[name].append(milliseconds(lambda way=way, copy=copy: way(copy)))
     ours, theirs, bare = (statistics.median(measured) for measured in times.values())
+    print(f"16 cells, 8 of them checks{', one plot' if plot else ''}; points: {found}")
     goal = 8 if plot else 20
-    print(f"16 cells, 8 of them checks{', one plot' if plot else ''} (checks passed: {done[0]} and {done[1]} of 8)")
     print(f"  isolated {ours:.1f} ms, nbclient {theirs:.0f} ms: {theirs / ours:.1f} times as fast (goal {goal})")
     print(f"  warm shell {bare:.1f} ms: ratio {ours / bare:.2f} (goal 1.5)")
 
@@ -153,7 +162,10 @@ def main() -> None:
     )
     parents = Parents(LESSON)
     parents.wait()
+    matplotlib.use(INLINE)
     shell = InteractiveShell.instance()
+    shell.kernel = object()  # so that checks show themselves as they do in a notebook
+    configure_inline_support(shell, INLINE)
     compare_forks(parents)
     for plot in (False, True):
         compare_notebooks(parents, shell, plot)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from autograder.checking.evaluation import evaluate
+from autograder.checking.evaluation import evaluate, prepared
 from autograder.checking.result import CheckResult
 from autograder.checking.seeding import note, seeded
 from autograder.progress import record
 
-__all__ = ["CheckResult", "check", "evaluate", "seeded"]
+__all__ = ["CheckResult", "check", "evaluate", "prepared", "seeded"]
 
 
 def check(id: str, answer: Any, *, follow_through: bool = True) -> CheckResult:

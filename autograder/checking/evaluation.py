@@ -7,7 +7,7 @@ right, and if not, why. Each question that ends the check has a verdict of its o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,7 @@ from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, run, told
-from autograder.checking.seeding import fresh
+from autograder.checking.seeding import fresh, seed_for
 from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
 from autograder.execution.stand_ins import has_no_body
@@ -101,7 +101,18 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     return _judged(trials, given, effects, blank, follow_through)
 
 
-@lru_cache(maxsize=8)
+def prepared(ids: Iterable[str], seed: int) -> Iterator[None]:
+    """Work out the cases of checks to come, of a submission with this seed; a step of the iterator for each.
+
+    Whoever grades has time for that while a learner's cells run.
+    """
+    for id in ids:
+        with contextlib.suppress(CourseError):
+            _trials(id, seed_for(id, seed))
+        yield
+
+
+@lru_cache(maxsize=32)
 def _trials(id: str, seed: int) -> tuple[Trial, ...]:
     """The cases of an exercise, worked out. Whoever tries many answers with one seed has them worked out once."""
     exercise = find(id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,11 +20,12 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from autograder.checking import seeded
+from autograder.checking import evaluate, prepared, seeded
 from autograder.execution.boundary import ModuleName, Peer
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import CellRun, Shell
 from autograder.execution.stand_in import ANSWERS
+from autograder.exercises import exercises
 from autograder.isolation.channel import Channel
 
 __all__ = ["definitions", "needed", "prepare"]
@@ -39,6 +41,9 @@ GIVEN = {name: f"from autograder import {name}" for name in ("check", "evaluate"
 
 REHEARSAL = 'from autograder import check\ncheck("00.square", lambda x: 2 * x)'
 """A check that a grading process runs before it is needed."""
+
+
+_CHECKED = re.compile(r"""^check\(["']([\w.]+)["']""", re.MULTILINE)
 
 
 def definitions(cells: list[str]) -> dict[str, str]:
@@ -109,10 +114,16 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
 
     Parameters
     ----------
-    settings : ``lesson``, whose exercises are loaded; ``preload``, further modules
+    settings : ``lesson``, whose exercises are rehearsed; ``preload``, further modules
     """
-    imported([*PRELOADED, *settings["preload"], f"autograder.exercises.lesson_{settings['lesson']}"])
-    return partial(_main, Shell())
+    imported([*PRELOADED, *settings["preload"]])
+    shell = Shell()
+    for exercise in exercises():
+        if exercise.lesson == settings["lesson"]:
+            # What a first check imports and works out for all others is done once, before the fork.
+            evaluate(exercise.id, exercise.answer()).to_html()
+            evaluate(exercise.id, exercise.answer(next(iter(exercise.mistakes)))).to_html()
+    return partial(_main, shell)
 
 
 def _main(shell: Shell, control: Channel) -> None:
@@ -120,10 +131,15 @@ def _main(shell: Shell, control: Channel) -> None:
     shell.settle(REHEARSAL)
     checks = _Checks(shell)
 
+    def begin(start: dict[str, Any]) -> dict[str, Any]:
+        checks.begin(start)
+        process.chores = prepared(_CHECKED.findall("\n".join(start["checks"])), start["seed"])
+        return {}
+
     def check(request: dict[str, Any]) -> dict[str, Any]:
         return checks.run(process.peer, request["source"], request["seconds"])
 
-    process = CellProcess(control, ANSWERS, trusted=False, answers={"begin": checks.begin, "check": check})
+    process = CellProcess(control, ANSWERS, trusted=False, answers={"begin": begin, "check": check})
     process.run()
 
 
@@ -141,11 +157,10 @@ class _Checks:
         self.shell = shell
         self.definitions: Mapping[str, str] = GIVEN
 
-    def begin(self, start: dict[str, Any]) -> dict[str, Any]:
+    def begin(self, start: dict[str, Any]) -> None:
         """Take over the instructor's definitions and the submission's seed."""
         self.definitions = start["definitions"]
         self.seed = start["seed"]
-        return {}
 
     def run(self, peer: Peer | None, source: str, seconds: float) -> dict[str, Any]:
         """Run a check, and report it with what it found.

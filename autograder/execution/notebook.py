@@ -113,8 +113,10 @@ def run_notebook(
     CourseError
         No process can be made or confined here. Nothing that a learner's cell does raises anything.
     """
-    run = _Run(student, grading, seed, definitions, files, limits, environment)
+    checks = [cell.source for cell in nb.cells if is_check(cell)]
+    run = _Run(student, grading, seed, checks, definitions, files, limits, environment)
     try:
+        run.child("grading")  # which works out its cases while the first cells run
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
                 run.cell(nb, index, cell, is_check(cell))
@@ -140,6 +142,7 @@ class _Run:
         student: WarmParent,
         grading: WarmParent,
         seed: int,
+        checks: Sequence[str],
         definitions: Mapping[str, str],
         files: Path | None,
         limits: Limits,
@@ -148,7 +151,7 @@ class _Run:
         self.parents = {"student": student, "grading": grading}
         self.start: dict[str, dict[str, Any]] = {
             "student": {"begin": dict(environment)},
-            "grading": {"begin": {"seed": seed, "definitions": dict(definitions)}},
+            "grading": {"begin": {"seed": seed, "checks": list(checks), "definitions": dict(definitions)}},
         }
         self.files = files
         self.limits = limits

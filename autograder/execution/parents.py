@@ -11,6 +11,8 @@ from pathlib import Path
 
 from autograder.errors import CourseError
 from autograder.execution.withholding import hidden_files
+from autograder.exercises import exercises, withheld
+from autograder.exercises.kinds import Derivation
 from autograder.isolation.confinement import Policy, readable_installation
 from autograder.isolation.warm import WarmParent
 
@@ -33,12 +35,12 @@ class Parents:
     """The warm parents of students' and of grading processes, for one lesson."""
 
     def __init__(self, lesson: str, resources: Resources = Resources()) -> None:
-        from autograder.exercises import withheld
-
         names = withheld(lesson)
+        symbolic = any(each.lesson == lesson and isinstance(each.kind, Derivation) for each in exercises())
+        preload = ["sympy"] if symbolic else []  # a quarter of a second, which every notebook would pay
         self.student = WarmParent(
             "autograder.execution.student",
-            {"withheld": list(names), "lesson": lesson, "preload": []},
+            {"withheld": list(names), "lesson": lesson, "preload": preload},
             Policy(
                 readable=readable_installation(),
                 hidden=(_PACKAGE, *hidden_files(names)),
@@ -50,7 +52,7 @@ class Parents:
         )
         self.grading = WarmParent(
             "autograder.execution.grading",
-            {"lesson": lesson, "preload": []},
+            {"lesson": lesson, "preload": preload},
             Policy(
                 readable=readable_installation(),
                 hidden=(_PACKAGE / "course",),

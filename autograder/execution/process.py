@@ -11,11 +11,12 @@ import mmap
 import os
 import select
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autograder.execution.boundary import Peer
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
+from autograder.isolation.fresh import Listener, call
 
 __all__ = ["CellProcess", "imported"]
 
@@ -44,12 +45,22 @@ class CellProcess:
         self.namespace = namespace
         self.trusted = trusted
         self.explain = explain
-        self.answers = {"connect": self.connect, "idle": lambda _: {}, **answers}
+        self.answers = {
+            "connect": self.connect,
+            "listen": self.listen,
+            "accept": self.accept,
+            "call": self.call,
+            "idle": lambda _: {},
+            **answers,
+        }
+        self.listener: Listener | None = None
+        self.chores: Iterator[None] = iter(())
         self.peer: Peer | None = None
 
     def run(self) -> None:
-        """Serve both channels until the supervisor is gone."""
+        """Serve both channels until the supervisor is gone; while they are silent, get on with the chores."""
         while True:
+            self.do_chores()
             if self.peer is not None and self._peer_speaks(self.peer):
                 self._serve(self.peer)
                 continue
@@ -57,6 +68,13 @@ class CellProcess:
             turn = request.pop("turn")
             ((name, argument),) = request.items()
             self.control.send({**self.answers[name](argument), "turn": turn})
+
+    def do_chores(self) -> None:
+        """Do what can be done ahead, a piece at a time, until somebody wants something."""
+        channels = [self.control] if self.peer is None or not self.peer.is_usable else [self.control, self.peer.channel]
+        while not select.select(channels, [], [], 0)[0]:
+            if next(self.chores, self) is self:
+                return
 
     def _peer_speaks(self, peer: Peer) -> bool:
         """Wait until one of the channels has something; whether it is the other process. The supervisor comes first."""
@@ -78,9 +96,34 @@ class CellProcess:
         boundary, *regions = self.control.fds
         self.control.fds.clear()
         inbox, outbox = (_mapped(region, size) for region in regions) if regions else (None, None)
-        channel = Channel(socket.socket(fileno=boundary), inbox=inbox, outbox=outbox)
-        self.peer = Peer(channel, self.namespace, trusted=self.trusted, explain=self.explain)
+        self.meet(Channel(socket.socket(fileno=boundary), inbox=inbox, outbox=outbox))
         return {}
+
+    # Where nothing can be handed over, the other process calls this one, and arrays go through the socket.
+
+    def listen(self, _: None) -> dict[str, Any]:
+        """Wait to be called by another process; says where."""
+        self.disconnect()
+        if self.listener is not None:
+            self.listener.close()
+        self.listener = Listener()
+        return {"address": self.listener.address}
+
+    def accept(self, timeout: float) -> dict[str, Any]:
+        """Talk to the process that has called."""
+        if self.listener is not None:
+            self.meet(Channel(self.listener.accept(timeout)))
+        return {}
+
+    def call(self, address: list[Any]) -> dict[str, Any]:
+        """Talk to the process that listens there."""
+        self.disconnect()
+        self.meet(Channel(call(*address)))
+        return {}
+
+    def meet(self, channel: Channel) -> None:
+        """Answer the process behind a channel from now on."""
+        self.peer = Peer(channel, self.namespace, trusted=self.trusted, explain=self.explain)
 
     def disconnect(self) -> None:
         """Forget the other process."""
