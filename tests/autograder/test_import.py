@@ -64,3 +64,12 @@ def test_every_public_name_is_there_and_no_other() -> None:
     assert set(autograder.__all__) <= set(dir(autograder))
     assert all(getattr(autograder, name) is not None for name in autograder.__all__)
     assert not hasattr(autograder, "no_such_name")
+
+
+def test_the_process_that_runs_answers_loads_no_exercises() -> None:
+    program = (
+        "import sys, autograder.execution.student, autograder.isolation.forking; "
+        "print([name for name in sys.modules if name.startswith(('autograder.checking', 'autograder.exercises', "
+        "'autograder.feedback', 'autograder.progress', 'autograder.course', 'chainrule_lib'))])"
+    )
+    assert _printed(program) == "[]"
