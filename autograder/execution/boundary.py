@@ -242,6 +242,7 @@ class Peer:
         Only the next item of an iterator may be missing (``may_stop``). Anything else that raised StopIteration would
         end a check's loop over ``map(f, cases)`` before its first assertion.
         """
+        __tracebackhide__ = True
         with self._failing:
             try:
                 _, _, outcome, content, notes, done = message

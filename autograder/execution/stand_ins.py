@@ -82,6 +82,7 @@ class StandIn:
         self.__other.dropped(self.__target)
 
     def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
         if name in _KNOWN:
             value = _KNOWN[name](known(self))
             if value is not None:
@@ -145,8 +146,8 @@ _KNOWN: dict[str, Callable[[Facts], Any]] = {
 
 
 def _is_special(name: str) -> bool:
-    """Names that are Python's, and those of the slots."""
-    return (name.startswith("__") and name.endswith("__")) or name.startswith("_StandIn__")
+    """Names that are Python's, IPython's for displaying (a check's output is no learner's), or those of the slots."""
+    return (name.startswith("__") and name.endswith("__")) or name.startswith(("_StandIn__", "_repr_", "_ipython_"))
 
 
 def stand_in_class(described: Described) -> type[StandIn]:

@@ -207,6 +207,14 @@ def change(x: Any, things: Any) -> None:
     del things["gone"]
 
 
+def changes_between(g: Callable[[Any], Any], x: Any) -> Any:
+    g(np.ones_like(x))
+    x += 1
+    g(x + 1)
+    x += 1
+    return np.ones((300, 100))
+
+
 def apply_to(g: Callable[..., Any], *arguments: Any) -> Any:
     return g(*arguments)
 
@@ -395,6 +403,30 @@ def test_large_arrays_go_there_and_back(peer: Peer) -> None:
     with pytest.raises(ValueTooLarge):
         peer.fetch("f")(np.zeros((2000, 2000)))
     assert peer.fetch("f")(1) == 3
+
+
+def test_a_large_array_is_followed_through_calls_back_that_use_the_shared_memory(peer: Peer) -> None:
+    x, other = np.zeros((200, 100)), np.ones((300, 100))
+    seen: list[Any] = []
+
+    def callback(value: Any) -> Any:
+        seen.append((value.sum(), x.sum()))
+        return other * 2
+
+    slopes = peer.fetch("changes_between")(callback, x)
+    assert slopes.shape == (300, 100)
+    assert seen == [(20_000.0, 0.0), (40_000.0, 20_000.0)]  # the second time, x has changed here as well
+    assert np.all(x == 2)
+    before = x.copy()
+    peer.fetch("apply_to")(lambda value: other, x)
+    assert np.array_equal(x, before)
+
+
+def test_nothing_of_a_learners_is_displayed_by_a_check(peer: Peer) -> None:
+    liar = peer.fetch("Liar")()
+    assert liar.anything is not None
+    for name in ("_repr_html_", "_repr_mimebundle_", "_ipython_display_", "_repr_pretty_"):
+        assert not hasattr(liar, name)
 
 
 def test_printing_and_warnings_happen_here(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
