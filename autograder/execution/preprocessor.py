@@ -19,10 +19,12 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Float, Integer
 
+from autograder.checking.seeding import BITS
 from autograder.errors import CourseError
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import Execution, Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
+from autograder.execution.seeds import submission_seed
 
 __all__ = ["LANGUAGE", "IsolatedExecute", "instructor_definitions", "is_check", "recorded"]
 
@@ -98,7 +100,7 @@ class IsolatedExecute(Execute):
             nb,
             parents.student,
             parents.grading,
-            seed=self.seed(submission),
+            seed=self._seed(nb, submission),
             is_check=is_check,
             definitions=instructor_definitions(self._source(assignment, str(submission.get("notebook", "")))),
             files=Path(folder) if folder else None,
@@ -117,9 +119,16 @@ class IsolatedExecute(Execute):
             self.log.warning("Graded without confinement: %s", ", ".join(unconfined))
         return nb, resources
 
-    def seed(self, submission: dict[str, Any]) -> int:
-        """The seed of a submission's checks."""
-        return secrets.randbits(32)
+    def _seed(self, nb: NotebookNode, submission: dict[str, Any]) -> int:
+        """The seed of a submission's checks: the same whenever the same notebook is graded again."""
+        assignment, student = (str(submission.get(name, "")) for name in ("assignment", "student"))
+        if not student:
+            return secrets.randbits(BITS)
+        course = CourseDirectory(config=self.config)
+        folder = Path(course.format_path(course.submitted_directory, student, assignment))
+        handed_in = folder / f"{submission['notebook']}.ipynb"
+        content = handed_in.read_bytes() if handed_in.is_file() else nbformat.writes(nb).encode("utf-8", "replace")
+        return submission_seed(Path(course.root), assignment, student, content)
 
     def _source(self, assignment: str, notebook: str) -> Path:
         """The instructor's notebook."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.checking.seeding import BITS
-from autograder.course.seeds import FOLDER, submission_seed
+from autograder.execution.seeds import FOLDER, submission_seed
 from autograder.errors import CourseError
 
 NOTEBOOK = b'{"cells": []}'
