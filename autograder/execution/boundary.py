@@ -13,6 +13,7 @@ functions that are meant for it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,11 @@ class ModuleName:
 def _numbers() -> list[int]:
     """What numpy does in this process at an overflow and the like."""
     return [_NUMBERS.index(each) for each in np.geterr().values()]
+
+
+def _data(caught: effects.Effects | None) -> list[Any] | None:
+    """What was printed and warned of, as data."""
+    return None if caught is None else caught.written()
 
 
 class _Failing:
@@ -339,44 +345,32 @@ class Peer:
         self, operation: str, thing: Any, arguments: list[Any], options: dict[str, Any], numbers: Any
     ) -> Callable[[Writer], list[Any]]:
         """Do what a request says; what comes of it is written later, beside what has changed."""
+        caught = None
         try:
             if self._serving > DEEPEST:
                 raise RecursionError("Calls to and from a check are nested too deeply.")
             self._permit(operation, thing, arguments)
             if operation == "call" or arguments[:1] == ["__call__"]:
                 self._called = thing
-            if not self.trusted:
+            with effects.caught(numbers) if self.trusted else contextlib.nullcontext() as caught:
                 value = self._do(operation, thing, arguments, options)
-                return lambda writer: [VALUE, writer.write(value), self._notes(writer), None]
-            with effects.caught(numbers) as caught:
-                try:
-                    value = self._do(operation, thing, arguments, options)
-                except BaseException as error:
-                    failure: BaseException | None = error
-                else:
-                    failure = None
-            if failure is not None:
-                return self._raising(failure, caught)
-        except BoundaryError:
-            raise
-        except Exception as error:
-            return self._raising(error)
-        if value is NotImplemented and operation == "special":
-            return lambda writer: [NOT_IMPLEMENTED, None, self._notes(writer), caught.written()]
-        if operation == "describe":
-            return lambda writer: [
-                VALUE,
-                lending.written_facts(value, self._type_number(thing), writer.write),
-                self._notes(writer),
-                caught.written(),
-            ]
-        if operation == "fetch" and isinstance(value, ModuleType):
-            return lambda writer: [MODULE, str(value.__name__), self._notes(writer), caught.written()]
-        return lambda writer: [VALUE, writer.write(value), self._notes(writer), caught.written()]
+        except BaseException as error:
+            # A learner's function may raise anything; what is no Exception in a check is meant for the check.
+            if self._failure is not None or not (self.trusted or isinstance(error, Exception)):
+                raise
+            return self._raising(error, caught)
+        return lambda writer: [*self._written(operation, thing, value, writer), self._notes(writer), _data(caught)]
 
-    def _type_number(self, thing: Any) -> int | None:
-        """Of a class, its number."""
-        return self._lent.type_number(thing) if isinstance(thing, type) else None
+    def _written(self, operation: str, thing: Any, value: Any, writer: Writer) -> list[Any]:
+        """What came of a request: a kind of outcome, and its content."""
+        if operation == "special" and value is NotImplemented:
+            return [NOT_IMPLEMENTED, None]
+        if operation == "fetch" and isinstance(value, ModuleType):
+            return [MODULE, str(value.__name__)]
+        if operation == "describe":
+            number = self._lent.type_number(thing) if isinstance(thing, type) else None
+            return [VALUE, lending.written_facts(value, number, writer.write)]
+        return [VALUE, writer.write(value)]
 
     def _raising(self, error: BaseException, caught: effects.Effects | None = None) -> Callable[[Writer], list[Any]]:
         """The reply that raises this on the other side, with the line of the function that was called last."""
@@ -386,7 +380,7 @@ class Peer:
             self._raised[number] = error
         # Of a check's own lines the other side learns nothing.
         written = written_exception(error, self._called if self.trusted else None, number, self.explain)
-        return lambda writer: [RAISED, written, self._notes(writer), caught.written() if caught is not None else None]
+        return lambda writer: [RAISED, written, self._notes(writer), _data(caught)]
 
     def _answer(self, number: int, reply: Callable[[Writer], list[Any]]) -> None:
         """Send a reply; or, where the value cannot go, that it cannot."""
