@@ -26,7 +26,7 @@ from autograder.execution.slicing import is_suspicious, relevant
 from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, ChannelClosed, TimedOut
 from autograder.isolation.confinement import Layer
-from autograder.isolation.warm import Child, WarmParent
+from autograder.isolation.warm import Child, Parent
 
 __all__ = ["Execution", "Limits", "run_notebook"]
 
@@ -84,8 +84,8 @@ class _Lost(Exception):
 
 def run_notebook(
     nb: NotebookNode,
-    student: WarmParent,
-    grading: WarmParent,
+    student: Parent,
+    grading: Parent,
     seed: int,
     is_check: Callable[[NotebookNode], bool],
     definitions: Mapping[str, str],
@@ -139,8 +139,8 @@ class _Run:
 
     def __init__(
         self,
-        student: WarmParent,
-        grading: WarmParent,
+        student: Parent,
+        grading: Parent,
         seed: int,
         checks: Sequence[str],
         definitions: Mapping[str, str],
@@ -316,8 +316,8 @@ class _Run:
             self.replay(earlier)
         return self.children[role]
 
-    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
-        """Say something to a process that cannot fail while no learner's code has run in it.
+    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> Any:
+        """Say something to a process that cannot fail while no learner's code has run in it; its answer.
 
         Raises
         ------
@@ -326,7 +326,7 @@ class _Run:
         """
         try:
             self.children[role].channel.send({**message, "turn": None}, fds=fds, timeout=GRACE)
-            self.children[role].channel.receive(GRACE)
+            return self.children[role].channel.receive(GRACE)
         except (ChannelClosed, BadMessage, TimedOut) as error:
             how = self.drop(role, gone=isinstance(error, ChannelClosed))
             raise CourseError(f"A process for grading did not start: it {how}.") from error
@@ -337,6 +337,10 @@ class _Run:
         A student process that does not take part is replaced.
         """
         if len(self.children) < 2:
+            return
+        if not self.parents["student"].hands_over:
+            self.tell("student", {"call": self.tell("grading", {"listen": None})["address"]})
+            self.tell("grading", {"accept": GRACE})
             return
         ends = socket.socketpair()
         regions = [region for region in (_shared(), _shared()) if region is not None]

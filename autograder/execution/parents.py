@@ -14,7 +14,9 @@ from autograder.execution.withholding import hidden_files
 from autograder.exercises import exercises, withheld
 from autograder.exercises.kinds import Derivation
 from autograder.isolation.confinement import Policy, readable_installation
-from autograder.isolation.warm import WarmParent
+from autograder.isolation.forking import FORKS
+from autograder.isolation.fresh import FreshParent
+from autograder.isolation.warm import Parent, WarmParent
 
 __all__ = ["Parents", "Resources", "warm_parents"]
 
@@ -38,7 +40,8 @@ class Parents:
         names = withheld(lesson)
         symbolic = any(each.lesson == lesson and isinstance(each.kind, Derivation) for each in exercises())
         preload = ["sympy"] if symbolic else []  # a quarter of a second, which every notebook would pay
-        self.student = WarmParent(
+        start: type[WarmParent] | type[FreshParent] = WarmParent if FORKS else FreshParent
+        self.student: Parent = start(
             "autograder.execution.student",
             {"withheld": list(names), "lesson": lesson, "preload": preload},
             Policy(
@@ -50,7 +53,7 @@ class Parents:
             ),
             resources.allow_unconfined,
         )
-        self.grading = WarmParent(
+        self.grading: Parent = start(
             "autograder.execution.grading",
             {"lesson": lesson, "preload": preload},
             Policy(

@@ -26,6 +26,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from autograder.isolation.forking import FORKS
+
 __all__ = ["NOT_DRAWN", "explain", "hidden_files", "install"]
 
 PACKAGE = "chainrule_lib"
@@ -180,6 +182,8 @@ def install(withheld: Sequence[str], lesson: str = "") -> None:
 
 def _apart(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """What a function returns in a process of its own: nothing that it reads is left in our memory."""
+    if not FORKS:
+        return function(*arguments)  # a learner's code can read the files themselves: nothing confines it there
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -27,6 +27,8 @@ __all__ = ["Confinement", "Layer", "Policy", "Unconfined", "layers", "readable_i
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
+_SYSTEMS = {"darwin": "macOS", "win32": "Windows"}
+
 _HIGHEST = 1 << 20
 """Descriptors are below, whatever limit was in force when they were opened."""
 
@@ -118,7 +120,7 @@ class Confinement:
         limits.first_to_go()
         entered = privileges.enter_namespaces() if policy.namespaces else ""
         dropped = privileges.drop(self._identity, scratch)
-        record("user", "" if dropped else "Stays root, without capabilities.", dropped, required=False)
+        record("user", "" if dropped else "stays root, without capabilities", dropped, required=False)
 
         kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1)
         record("no new privileges", "", "no program gives this process more rights than it has")
@@ -146,25 +148,25 @@ class Confinement:
         record("parent", "", "ends with the process that made it; no memory of it is dumped or traced")
 
         if policy.namespaces:
-            record("namespaces", "" if entered else "The kernel refuses them.", entered, required=False)
+            record("namespaces", "" if entered else "the kernel refuses them; they can be done without", entered, False)
         record("seccomp", self._filter(), "a list of allowed system calls", required=True)
         return _decide(found, allow_unconfined)
 
     def _ruleset(self, scratch: Path) -> tuple[int, str]:
         """Landlock's rules as a descriptor, and why there are none, empty if there are."""
         if not self._landlock.abi:
-            return 0, "The kernel has no Landlock (Linux 5.13 or newer), or it was not switched on (lsm=landlock,...)."
+            return 0, landlock.missing()
         try:
             return self._landlock.ruleset(scratch), ""
         except OSError as error:
-            return 0, f"The kernel refuses Landlock's rules ({error.strerror})."
+            return 0, f"the kernel refuses its rules ({error.strerror})"
 
     def _restrict(self, ruleset: int) -> str:
         """Apply Landlock; why it could not be, empty if it was."""
         try:
             self._landlock.restrict(ruleset)
         except OSError as error:
-            return f"The kernel refuses Landlock ({error.strerror})."
+            return f"the kernel refuses it ({error.strerror})"
         return ""
 
     def _filter(self) -> str:
@@ -174,18 +176,25 @@ class Confinement:
         try:
             self._seccomp.load(os.getpid())
         except OSError as error:
-            return f"The kernel refuses seccomp ({error.strerror})."
+            return f"the kernel refuses a filter ({error.strerror}); it has to be built with CONFIG_SECCOMP_FILTER"
         return ""
 
     def _elsewhere(self) -> list[Layer]:
-        """The layers on a system that is not Linux: none that confines, and limits where there are some."""
-        reason = f"{sys.platform} has no such thing; Linux has."
-        found = [Layer(name, False, True, reason) for name in ("Landlock", "seccomp")]
+        """The layers on a system that is not Linux: none that confines, and hardly a limit."""
+        system = _SYSTEMS.get(sys.platform, sys.platform)
+        seconds = self.policy.cpu_seconds
         try:
-            limits.limit_time(self.policy.cpu_seconds)
+            limits.limit_time(seconds)
+            limited = f"of all limits {system} has that of time on the processor, {seconds} s"
         except (OSError, ValueError):
-            return [*found, Layer("limits", False, False, reason)]
-        return [*found, Layer("limits", True, False, f"{self.policy.cpu_seconds} s on the processor")]
+            limited = f"{system} limits neither time on the processor nor memory"
+        return [
+            Layer("user", False, False, "runs as you, with all your rights"),
+            Layer("limits", False, True, f"{limited}; Linux has them all"),
+            Layer("Landlock", False, True, f"{system} has none, Linux has: your files can be read and changed"),
+            Layer("parent", False, False, "ends with the process that made it, unless it prevents that"),
+            Layer("seccomp", False, True, f"{system} has none, Linux has: it can start programs and use the network"),
+        ]
 
 
 def _limits_in_words(policy: Policy, threads: int, counted_alone: bool) -> str:
@@ -201,10 +210,10 @@ def _decide(found: Iterable[Layer], allow_unconfined: bool) -> tuple[Layer, ...]
     found = tuple(found)
     missing = [layer for layer in found if layer.required and not layer.in_force]
     if missing and not allow_unconfined:
-        named = "; ".join(f"{layer.name}: {layer.detail}" for layer in missing)
+        named = " and ".join(f"without {layer.name} ({layer.detail})" for layer in missing)
         raise Unconfined(
-            f"Learners' code is not run here, since it cannot be confined. Missing is {named} "
-            "The option --allow-unconfined runs it all the same, with your rights."
+            f"Learners' code is not run here, because it cannot be confined {named}; --allow-unconfined, in "
+            "nbgrader_config.py c.IsolatedExecute.allow_unconfined = True, runs it all the same, with your rights."
         )
     return found
 

@@ -13,6 +13,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +27,10 @@ from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed
 from autograder.isolation.confinement import Confinement, Policy
 
-__all__ = ["OUT_OF_MEMORY", "Program", "serve"]
+__all__ = ["FORKS", "OUT_OF_MEMORY", "Program", "serve"]
+
+FORKS = hasattr(os, "fork") and sys.platform != "darwin"
+"""Whether processes can be forked here; see ``autograder.isolation.fresh``."""
 
 OUT_OF_MEMORY = errno.ENOMEM
 """Exit status of a child that could not go on for lack of memory."""

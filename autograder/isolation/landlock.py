@@ -11,6 +11,7 @@ What this kernel does not know of (its *ABI* is older) is left out; ``autograder
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from autograder.isolation import kernel
 
-__all__ = ["Landlock", "abi", "described"]
+__all__ = ["Landlock", "abi", "described", "missing"]
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
@@ -59,6 +60,21 @@ def abi() -> int:
         return kernel.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
     except (OSError, AttributeError):
         return 0
+
+
+def missing() -> str:
+    """Why there is no Landlock, and what can be done; empty where there is some."""
+    try:
+        kernel.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
+    except AttributeError:
+        return "this system is no Linux"
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            return "the kernel has it switched off; the boot option lsm=landlock,... switches it on"
+        if error.errno == errno.ENOSYS:
+            return "the kernel has none: it takes Linux 5.13 or newer, built with it"
+        return f"the kernel refuses it ({error.strerror}); where this is a container, its seccomp profile has to let it"
+    return ""
 
 
 def described(version: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+from typing import Any
 
-if sys.platform != "win32":
+resource: Any = None  # Windows has none
+with contextlib.suppress(ImportError):
     import resource
 
 __all__ = ["allow_descriptors", "first_to_go", "limit", "limit_time"]
@@ -59,8 +60,8 @@ def limit(*, memory: int, cpu_seconds: int, file_size: int, open_files: int, thr
 
 def limit_time(cpu_seconds: int) -> None:
     """Limit what can be limited on a system that is not Linux."""
-    if sys.platform == "win32":
-        raise OSError("Windows has no such limits.")
+    if resource is None:
+        raise OSError("This system has no such limits.")
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + GRACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -101,19 +101,19 @@ class _Program(ctypes.Structure):
 
 
 def missing() -> str:
-    """What is missing for a filter, as a sentence; empty where nothing is."""
+    """What is missing for a filter, and what can be done; empty where nothing is."""
     if platform.machine() not in MACHINES:
-        return f"No list of system calls was made for a {platform.machine()}."
+        return f"no list of system calls was made for a {platform.machine()}"
     try:
         import_module("pyseccomp")
     except ImportError:
-        return "The package pyseccomp is not installed."
+        return "the package pyseccomp is not installed (pip install pyseccomp)"
     except (OSError, RuntimeError, AttributeError):
-        return "The library libseccomp is not installed (Debian and Ubuntu: apt install libseccomp2)."
+        return "the library libseccomp is not installed (Debian and Ubuntu: apt install libseccomp2)"
     try:
         kernel.prctl(_PR_GET_SECCOMP)
     except (OSError, AttributeError):
-        return "The kernel has no seccomp."
+        return "the kernel has none: it has to be built with CONFIG_SECCOMP_FILTER"
     return ""
 
 
