@@ -29,6 +29,7 @@ from autograder.execution.notebook import Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
 from autograder.execution.preprocessor import is_check
 from autograder.exercises import exercises
+from autograder.isolation.report import warning
 
 __all__ = ["Grading", "Row", "check_notebook", "read_notebook", "shown"]
 
@@ -235,7 +236,6 @@ def shown(grading: Grading) -> str:
     for sentence in (*grading.changes, *grading.faults):
         console.print(sentence, markup=False)
     if grading.unconfined:
-        missing = ", ".join(grading.unconfined)
-        console.print(f"Warning: the code was not fully confined. Missing here: {missing}.", markup=False)
+        console.print(warning(grading.unconfined), markup=False)
     console.print(f"Seed {grading.seed}: --seed {grading.seed} repeats these checks.", markup=False)
     return console.file.getvalue().rstrip()  # type: ignore[attr-defined]

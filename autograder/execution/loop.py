@@ -12,14 +12,33 @@ from collections.abc import Iterator
 __all__ = ["Loop"]
 
 
-class Loop(asyncio.SelectorEventLoop):
+class SocketLoop(asyncio.SelectorEventLoop):
+    """An event loop of asyncio's, for Windows: it has no fork to be made before, and cannot wait for pipes."""
+
+    _thread_id: int | None
+
+    def open(self) -> None:
+        """Nothing: it is open."""
+
+    @contextlib.contextmanager
+    def as_if_running(self) -> Iterator[None]:
+        """For code that does not wait for anything: it finds this loop running, and may leave tasks to it."""
+        self._thread_id = threading.get_ident()
+        asyncio._set_running_loop(self)
+        try:
+            yield
+        finally:
+            self._thread_id = None
+            asyncio._set_running_loop(None)
+
+
+class PipeLoop(SocketLoop):
     """An event loop that has no open files until ``open``, so that it can be made before a fork.
 
     It is told by a pipe that another thread wants something; asyncio's own takes a pair of sockets, which a confined
     process may not have.
     """
 
-    _thread_id: int | None
     _ends: tuple[int, int] | None = None
 
     def __init__(self) -> None:
@@ -33,17 +52,6 @@ class Loop(asyncio.SelectorEventLoop):
         for end in self._ends:
             os.set_blocking(end, False)
         self.add_reader(self._ends[0], self._read_from_self)
-
-    @contextlib.contextmanager
-    def as_if_running(self) -> Iterator[None]:
-        """For code that does not wait for anything: it finds this loop running, and may leave tasks to it."""
-        self._thread_id = threading.get_ident()
-        asyncio._set_running_loop(self)
-        try:
-            yield
-        finally:
-            self._thread_id = None
-            asyncio._set_running_loop(None)
 
     def _make_self_pipe(self) -> None:
         pass
@@ -64,3 +72,6 @@ class Loop(asyncio.SelectorEventLoop):
         with contextlib.suppress(OSError):  # full: the loop will wake up anyway
             if self._ends is not None:
                 os.write(self._ends[1], b"\0")
+
+
+Loop = SocketLoop if os.name == "nt" else PipeLoop

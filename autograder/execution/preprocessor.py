@@ -24,6 +24,7 @@ from autograder.errors import CourseError
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import Execution, Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
+from autograder.isolation.report import warning
 from autograder.execution.seeds import submission_seed
 
 __all__ = ["LANGUAGE", "IsolatedExecute", "instructor_definitions", "is_check", "recorded"]
@@ -116,7 +117,7 @@ class IsolatedExecute(Execute):
         for index, fault in execution.faults.items():
             self.log.warning("Cell %d: %s", index, fault)
         if unconfined := nb.metadata.chainrule["unconfined"]:
-            self.log.warning("Graded without confinement: %s", ", ".join(unconfined))
+            self.log.warning(warning(unconfined))
         return nb, resources
 
     def _seed(self, nb: NotebookNode, submission: dict[str, Any]) -> int:

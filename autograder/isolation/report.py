@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 
 from autograder.isolation.confinement import layers
 
-__all__ = ["report"]
+__all__ = ["report", "warning"]
+
+CONSEQUENCES = {
+    "limits": "it could use up the machine",
+    "Landlock": "it could read and change files",
+    "seccomp": "it could start programs and use the network",
+}
+"""What a missing layer leaves open."""
+
+
+def warning(missing: Iterable[str]) -> str:
+    """What to say of marks that were given without these layers of the confinement."""
+    named = ", ".join(f"no {name} ({CONSEQUENCES[name]})" if name in CONSEQUENCES else f"no {name}" for name in missing)
+    return f"Warning: the submission's code was not fully confined here, so its marks may be forged: {named}."
 
 
 def report() -> tuple[str, bool]:
@@ -19,8 +33,9 @@ def report() -> tuple[str, bool]:
     missing = [layer.name for layer in found if layer.required and not layer.in_force]
     if missing:
         lines.append(
-            f"Submissions are not graded here, because the system lacks: {', '.join(missing)}. "
-            "--allow-unconfined grades all the same; the report then says so."
+            f"Submissions are not graded here, because the system lacks: {', '.join(missing)}.\n"
+            "With --allow-unconfined (nbgrader_config.py: c.IsolatedExecute.allow_unconfined = True) they are graded all\n"
+            "the same, in processes of their own but with your rights, and the report says so."
         )
     else:
         lines.append("Submissions can be graded here: everything that confines their code is in force.")

@@ -5,6 +5,7 @@ Whatever a learner leaves behind there is hostile too: folders without permissio
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -44,7 +45,7 @@ def used(scratch: Path) -> tuple[int, int]:
     """Bytes and entries in a scratch folder; counting stops at ``ENTRIES``."""
     size = count = 0
     for _, status in _below(scratch):
-        size += status.st_blocks * 512
+        size += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
         count += 1
         if count >= ENTRIES:
             break
@@ -80,4 +81,5 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder, onerror=open_up)
     except (OSError, RecursionError):
         # Deeper than Python's recursion, or than a path may be long: rm walks with folder descriptors.
-        subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+        with contextlib.suppress(FileNotFoundError):  # on Windows
+            subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)

@@ -46,6 +46,9 @@ FORK = 30
 _PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "MPLCONFIGDIR")
 """Environment variables that a child may know: they say how libraries run here, and nothing about anybody."""
 
+_PASSED_ON_BY_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PATH")
+"""Without these Windows has no sockets, and does not find what libraries consist of."""
+
 _RUN = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -298,9 +301,10 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         "PATH": os.defpath,
+        **{name: os.environ[name] for name in _PASSED_ON_BY_WINDOWS if os.name == "nt" and name in os.environ},
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        "HOME": str(folder),
+        **dict.fromkeys(("HOME", "USERPROFILE", "TEMP", "TMP"), str(folder)),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "CHAINRULE_PROGRESS": "",
         "MALLOC_ARENA_MAX": "2",  # every further one reserves address space, which the memory limit counts
