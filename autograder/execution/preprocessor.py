@@ -24,8 +24,8 @@ from autograder.errors import CourseError
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import Execution, Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
-from autograder.isolation.report import warning
 from autograder.execution.seeds import submission_seed
+from autograder.isolation.report import warning
 
 __all__ = ["LANGUAGE", "IsolatedExecute", "instructor_definitions", "is_check", "recorded"]
 

@@ -34,8 +34,8 @@ def report() -> tuple[str, bool]:
     if missing:
         lines.append(
             f"Submissions are not graded here, because the system lacks: {', '.join(missing)}.\n"
-            "With --allow-unconfined (nbgrader_config.py: c.IsolatedExecute.allow_unconfined = True) they are graded all\n"
-            "the same, in processes of their own but with your rights, and the report says so."
+            "With --allow-unconfined (nbgrader_config.py: c.IsolatedExecute.allow_unconfined = True) they are graded,\n"
+            "in processes of their own but with your rights, and the report says so."
         )
     else:
         lines.append("Submissions can be graded here: everything that confines their code is in force.")
