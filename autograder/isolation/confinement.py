@@ -109,6 +109,7 @@ class Confinement:
             A required layer is missing; the layers before it are in force.
         """
         if not self._is_linux:
+            limits.limit_time(self.policy.cpu_seconds)
             return _decide(self._elsewhere(), allow_unconfined)
         policy = self.policy
         found = []
@@ -182,12 +183,10 @@ class Confinement:
     def _elsewhere(self) -> list[Layer]:
         """The layers on a system that is not Linux: none that confines, and hardly a limit."""
         system = _SYSTEMS.get(sys.platform, sys.platform)
-        seconds = self.policy.cpu_seconds
-        try:
-            limits.limit_time(seconds)
-            limited = f"of all limits {system} has that of time on the processor, {seconds} s"
-        except (OSError, ValueError):
+        if limits.resource is None:
             limited = f"{system} limits neither time on the processor nor memory"
+        else:
+            limited = f"of all limits {system} has that of time on the processor, {self.policy.cpu_seconds} s"
         return [
             Layer("user", False, False, "runs as you, with all your rights"),
             Layer("limits", False, True, f"{limited}; Linux has them all"),

@@ -107,9 +107,9 @@ def missing() -> str:
     try:
         import_module("pyseccomp")
     except ImportError:
-        return "the package pyseccomp is not installed (pip install pyseccomp)"
+        return "the package pyseccomp is not installed: pip install pyseccomp"
     except (OSError, RuntimeError, AttributeError):
-        return "the library libseccomp is not installed (Debian and Ubuntu: apt install libseccomp2)"
+        return "the library libseccomp is not installed; on Debian and Ubuntu: apt install libseccomp2"
     try:
         kernel.prctl(_PR_GET_SECCOMP)
     except (OSError, AttributeError):

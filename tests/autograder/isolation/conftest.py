@@ -157,3 +157,16 @@ def _open_folder() -> str | None:
     """A folder for temporary ones that others than root may pass, where the usual one is closed to them."""
     usual = os.path.join(tempfile.gettempdir(), "folder")
     return "/var/tmp" if os.geteuid() == 0 and Confined.is_closed(usual) else None
+
+
+@pytest.fixture(scope="session")
+def solved() -> Iterator[Path]:
+    """The solved welcome, where any user can read it."""
+    from autograder.course.build import build
+
+    with tempfile.TemporaryDirectory(dir=_open_folder()) as base:
+        (path,) = build(["00_welcome"], output=Path(base))
+        for folder in (Path(base), path.parent):
+            folder.chmod(0o755)
+        path.chmod(0o644)
+        yield path
