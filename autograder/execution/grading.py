@@ -21,7 +21,8 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.checking import evaluate, prepared, seeded
-from autograder.execution.boundary import ModuleName, Peer
+from autograder.errors import BoundaryError
+from autograder.execution.boundary import ModuleName, Peer, StudentGone
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import CellRun, Shell
 from autograder.execution.stand_in import ANSWERS
@@ -143,7 +144,7 @@ def _main(shell: Shell, control: Channel) -> None:
     process.run()
 
 
-def _failed(error: Exception) -> dict[str, Any]:
+def _failed(error: BaseException) -> dict[str, Any]:
     """The report of a check that could not be begun."""
     name, said = type(error).__name__, str(error)
     output = {"output_type": "error", "ename": name, "evalue": said, "traceback": [f"{name}: {said}"]}
@@ -177,7 +178,8 @@ class _Checks:
             self.shell.namespace.update(borrowed)
             with seeded(self.seed) as results:
                 run = vars(self.shell.run(source))
-        except Exception as error:  # the instructor's definition, or the student process while a name was looked up
+        except (Exception, BoundaryError) as error:
+            # The instructor's definition failed, or the student process while a name was looked up.
             run, results = _failed(error), []
         for name, value in borrowed.items():
             # The next check sees what the learner's cells have made of the name by then.
@@ -200,7 +202,7 @@ class _Checks:
     def borrow(self, peer: Peer | None, name: str) -> dict[str, Any]:
         """A learner's value by its name; nothing where there is none, so that Python itself complains of the name."""
         if peer is None:
-            return {}
+            raise StudentGone("The process that ran the learner's code had ended, or had broken the rules.")
         try:
             value = peer.fetch(name)
         except NameError:

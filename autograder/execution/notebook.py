@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from autograder.errors import CourseError
 from autograder.execution.grading import needed
@@ -37,7 +38,14 @@ GRACE = 5.0
 """Seconds that a grading process may take beyond the time of the student's functions it calls."""
 
 AGAIN = 10.0
-"""Seconds for a cell that is tried a second time, apart from what may have spoilt it."""
+"""Seconds for a cell that is tried a second time, apart from what may have spoilt it; and for one that is run again in
+a new process, beyond what it took the first time."""
+
+AT_ONCE = ("ForgedMessage", "ProcessDied", "ProtocolError", "StudentGone")
+"""Errors after which a cell is tried a second time in any case. They come at once, unlike a loop that never ends, and
+what another cell has left running may be behind them."""
+
+CUT = "The outputs of this cell are left out: those of the notebook had more than {:.0f} MB before.\n"
 
 SHARED = 64 << 20
 """Bytes that can cross the boundary at once."""
@@ -48,12 +56,14 @@ class Limits:
     """What a notebook may use. Times are in seconds, sizes in bytes.
 
     ``cell`` is for one cell, ``notebook`` for all together, with what has to be run again; None is no limit of its own.
-    ``files`` is for the scratch folder, and for what is copied there in the beginning.
+    ``files`` is for the scratch folder, and for what is copied there in the beginning; ``outputs`` for what learners'
+    cells show, all together.
     """
 
     cell: float | None = 30
     notebook: float = 600
     files: int = 256 << 20
+    outputs: int = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -158,7 +168,10 @@ class _Run:
         self.deadline = time.monotonic() + limits.notebook
         self.children: dict[str, Child] = {}
         self.good: list[str] = []
-        self.excluded: set[int] = set()  # of the good cells, those that are not run again
+        self.took: list[float] = []  # seconds, for each good cell
+        self.failing: set[int] = set()  # good cells that took their process down when they were run again
+        self.suspected: set[int] = set()  # good cells without which a later one got further
+        self.outputs_left = limits.outputs
         self.faults: dict[int, str] = {}
         self.seconds: dict[int, float] = {}
         self.layers: tuple[Layer, ...] = ()
@@ -168,11 +181,11 @@ class _Run:
     def cell(self, nb: NotebookNode, index: int, cell: NotebookNode, is_check: bool) -> None:
         """Run one code cell, and write what it did into it."""
         cell.outputs, cell.execution_count = [], None
-        if not is_check and (not cell.source.strip() or "skip-execution" in _tags(cell)):
+        if not is_check and (not str(cell.source).strip() or "skip-execution" in _tags(cell)):
             return
         began = time.monotonic()
         try:
-            report = self.run(cell.source, is_check)
+            report = self.run(str(cell.source), is_check)
         except _Lost as lost:
             self.faults[index] = str(lost)
             cell.outputs = [error_output(lost.name, str(lost))]
@@ -180,53 +193,59 @@ class _Run:
                 cell.metadata.chainrule = {"verdict": "not run", "message": str(lost)}
         else:
             cell.execution_count = report.execution_count
-            cell.outputs = list(report.outputs)
+            cell.outputs = _as_nbgrader_reads_them(report) if is_check else list(report.outputs)
             if is_check:
                 cell.metadata.chainrule = _found(report)
             else:
-                self.remember(report)
+                self.remember(cell, report)
         self.seconds[index] = time.monotonic() - began
 
     def run(self, source: str, is_check: bool) -> Report:
         """Run a cell; once more, with the cells alone that it rests on, where another one may have spoilt it."""
         seconds = self.left()
+        began = time.monotonic()
+        report = lost = None
         try:
             report = self.once(source, is_check, seconds)
-            lost = None
         except _Lost as error:
-            report, lost = None, error
-        if _achieved(report, is_check) < 1:
+            lost = error
+        took = time.monotonic() - began
+        if _achieved(report, is_check) < 1 and time.monotonic() < self.deadline:
             chosen = relevant(self.good, needed(source))
-            suspects = {n for n, each in enumerate(self.good) if each not in chosen and is_suspicious(each)}
-            if suspects:
-                again = self.apart(source, is_check, chosen, min(self.left(), AGAIN))
+            others = {number for number in range(len(self.good)) if number not in chosen}
+            suspects = {number for number in others if is_suspicious(self.good[number])}
+            if suspects or (others and _why(report, lost) in AT_ONCE):
+                again = self.apart(source, is_check, chosen)
                 if _achieved(again, is_check) > _achieved(report, is_check):
                     report, lost = again, None
-                    self.excluded |= suspects
+                    self.suspected |= suspects
                     self.drop("student")
         if lost is not None:
             raise lost
         assert report is not None
         if not is_check:
             self.good.append(source)
+            self.took.append(took)
         return report
 
     def once(self, source: str, is_check: bool, seconds: float) -> Report:
         """Run a learner's cell in the student process; or a check in the grading process, with the other at hand."""
-        self.child("student")
+        for _ in range(2):  # what is left of an old student process may be lost while a new grading process is joined
+            self.child("grading")
+            self.child("student")
         if not is_check:
             return self.ask("student", {"run": source}, seconds)
         try:
             return self.ask("grading", {"check": {"source": source, "seconds": seconds}}, seconds + GRACE)
         finally:
-            self.look_after_student()
+            self.look_after_both()
 
-    def apart(self, source: str, is_check: bool, earlier: Sequence[str], seconds: float) -> Report | None:
+    def apart(self, source: str, is_check: bool, earlier: Sequence[int]) -> Report | None:
         """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""
         kept = self.children.pop("student", None)
         try:
             self.child("student", earlier)
-            return self.once(source, is_check, seconds)
+            return self.once(source, is_check, min(self.left(), AGAIN))
         except _Lost:
             return None
         finally:
@@ -235,11 +254,22 @@ class _Run:
                 self.children["student"] = kept
                 self.connect()
 
-    def look_after_student(self) -> None:
-        """After a check: a student process that is gone, or has not come back from a call, is not used any more."""
-        child = self.children.get("student")
-        if child is None:
+    def look_after_both(self) -> None:
+        """After a check: a student process that is gone, or has not come back from a call, is not used any more.
+
+        Nor is one that the grading process does not talk to any more, because it was late or broke the rules.
+        """
+        if "student" not in self.children:
             return
+        if (grading := self.children.get("grading")) is not None:
+            try:
+                grading.channel.send({"idle": None, "turn": None}, timeout=1)
+                if not grading.channel.receive(GRACE)["connected"]:
+                    self.drop("student")
+                    return
+            except (ChannelClosed, BadMessage, TimedOut):
+                self.drop("grading")
+        child = self.children["student"]
         try:
             child.channel.send({"idle": None, "turn": None}, timeout=1)
             child.channel.receive(1)
@@ -265,7 +295,7 @@ class _Run:
             reply = child.channel.receive(GRACE)
             if not isinstance(reply, dict) or reply.pop("turn", None) != turn:
                 raise BadMessage("It came out of turn.")
-            return read_report(reply)
+            return read_report(reply, child.channel.size)
         except TimedOut:
             self.drop(role)
             raise _Lost(
@@ -284,36 +314,46 @@ class _Run:
             raise _Lost("ProcessDied", f"This cell was not finished: its process {how}.") from None
 
     def wait(self, child: Child, seconds: float) -> None:
-        """Wait for a process to answer, and watch what it writes meanwhile."""
+        """Wait for a process to answer, and watch what learners' code writes meanwhile, also during a check."""
         until = time.monotonic() + seconds
+        sentence = ""
         while not select.select([child.channel], [], [], min(POLL, seconds))[0]:
             if time.monotonic() > until:
                 raise TimedOut
-            size, entries = scratch.used(child.scratch)
+            student = self.children.get("student")
+            size, entries = scratch.used(student.scratch) if student is not None else (0, 0)
             if size > self.limits.files or entries >= scratch.ENTRIES:
-                self.drop("student")
-                raise _Lost(
-                    "TooManyFiles",
+                sentence = (
                     f"This cell was stopped: it wrote {size / 1e6:.0f} MB in {entries} files and folders, "
-                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed.",
+                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed."
                 )
+                self.drop("student")
+                if child is student:
+                    break
+                until = time.monotonic() + GRACE  # the grading process sees at once that the other one is gone
+        if sentence:
+            if child is self.children.get("grading"):
+                child.channel.receive(GRACE)
+            raise _Lost("TooManyFiles", sentence)
 
-    def child(self, role: str, earlier: Sequence[str] | None = None) -> Child:
+    def child(self, role: str, earlier: Sequence[int] | None = None) -> Child:
         """The process for a role: the one there is, or a new one brought to the same state.
 
-        ``earlier`` are the cells that are run first in a new student process; None for all good ones.
+        ``earlier`` are the good cells that are run first in a new student process, by number; None for those that are
+        above suspicion.
         """
-        if role in self.children:
-            return self.children[role]
-        child = self.children[role] = self.parents[role].child()
-        if role == "student":
-            self.layers = child.layers
-            if self.files is not None:
-                scratch.fill(child.scratch, self.files, self.limits.files)
-        self.tell(role, self.start[role])
-        self.connect()
-        if role == "student":
-            self.replay(earlier)
+        if earlier is None:
+            earlier = [number for number in range(len(self.good)) if number not in self.suspected]
+        while role not in self.children:
+            child = self.children[role] = self.parents[role].child()
+            if role == "student":
+                self.layers = child.layers
+                if self.files is not None:
+                    scratch.fill(child.scratch, self.files, self.limits.files)
+            self.tell(role, self.start[role])
+            self.connect(role)
+            if role == "student":
+                self.replay(earlier)
         return self.children[role]
 
     def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> Any:
@@ -331,10 +371,10 @@ class _Run:
             how = self.drop(role, gone=isinstance(error, ChannelClosed))
             raise CourseError(f"A process for grading did not start: it {how}.") from error
 
-    def connect(self) -> None:
+    def connect(self, new: str = "") -> None:
         """Join both processes, where there are two, by a new boundary.
 
-        A student process that does not take part is replaced.
+        One that does not take part is given up, unless it is the one that is new.
         """
         if len(self.children) < 2:
             return
@@ -345,29 +385,34 @@ class _Run:
         ends = socket.socketpair()
         regions = [region for region in (_shared(), _shared()) if region is not None]
         try:
-            self.tell("grading", {"connect": SHARED}, [ends[0].fileno(), *regions])
-            try:
-                self.tell("student", {"connect": SHARED}, [ends[1].fileno(), *reversed(regions)])
-            except CourseError:
-                if not self.good:
-                    raise
-                self.child("student")
+            for role, end, order in (("grading", ends[0], regions), ("student", ends[1], regions[::-1])):
+                try:
+                    self.tell(role, {"connect": SHARED}, [end.fileno(), *order])
+                except CourseError:
+                    if role == new:
+                        raise
         finally:
             for end in ends:
                 end.close()
             for region in regions:
                 os.close(region)
 
-    def replay(self, earlier: Sequence[str] | None) -> None:
-        """Run earlier cells in a new student process; one that now takes it down is left out from here on."""
-        if earlier is None:
-            earlier = [source for number, source in enumerate(self.good) if number not in self.excluded]
-        for source in earlier:
+    def replay(self, earlier: Sequence[int]) -> None:
+        """Run earlier cells in a new student process; one that now takes it down is left out from here on.
+
+        Raises
+        ------
+        _Lost
+            The notebook has no time left.
+        """
+        for number in earlier:
+            if number in self.failing:
+                continue
+            seconds = min(self.left(), self.took[number] + AGAIN)
             try:
-                self.ask("student", {"run": source}, self.left())
+                self.ask("student", {"run": self.good[number]}, seconds)
             except _Lost:
-                self.excluded.add(self.good.index(source))
-                self.child("student", [each for each in earlier if each is not source])
+                self.failing.add(number)
                 return
 
     def drop(self, role: str, gone: bool = False) -> str:
@@ -375,14 +420,21 @@ class _Run:
         child = self.children.pop(role, None)
         return child.end(gone) if child else "was not running"
 
-    def remember(self, report: Report) -> None:
-        """Note which displays may be renewed, and renew those of earlier cells."""
+    def remember(self, cell: NotebookNode, report: Report) -> None:
+        """Note which displays of a cell may be renewed, and renew those of earlier cells, within what may be shown."""
+        self.outputs_left -= report.size
+        if self.outputs_left < 0:
+            cut = new_output("stream", name="stderr", text=CUT.format(self.limits.outputs / 1e6))
+            cell.outputs = [cut, *(output for output in cell.outputs if output.output_type == "error")][:2]
+            return
         for output, name in zip(report.outputs, report.display_ids, strict=True):
             if name:
                 self.displays.setdefault(name, []).append(output)
-        for name, data, metadata in report.updates:
+        for name, data, metadata, size in report.updates:
             for output in self.displays.get(name, []):
-                output.data, output.metadata = NotebookNode(data), NotebookNode(metadata)
+                self.outputs_left -= size
+                if self.outputs_left >= 0:
+                    output.data, output.metadata = NotebookNode(data), NotebookNode(metadata)
         self.widgets |= report.widgets
 
     def end(self) -> None:
@@ -400,6 +452,29 @@ def _achieved(report: Report | None, is_check: bool) -> float:
     if not is_check or not report.results:
         return 1
     return sum(each["score"] for each in report.results) / sum(each["max_score"] for each in report.results)
+
+
+def _as_nbgrader_reads_them(report: Report) -> list[NotebookNode]:
+    """A check's outputs, such that the points are those of what it found.
+
+    nbgrader takes text on stderr for a failure, whoever wrote it, and a cell that shows no value for a success.
+    """
+    outputs = list(report.outputs)
+    if report.results:
+        for output in outputs:
+            if output.output_type == "stream":
+                output.name = "stdout"
+        is_shown = any(output.output_type in ("execute_result", "error") for output in outputs)
+        if not is_shown and _achieved(report, is_check=True) < 1:
+            outputs.append(error_output("NoPoints", "What the check found is not shown, so it gives no points."))
+    return outputs
+
+
+def _why(report: Report | None, lost: _Lost | None) -> str:
+    """The name of what kept a cell from its end; empty where nothing did."""
+    if lost is not None:
+        return lost.name
+    return next((str(each.ename) for each in report.outputs if each.output_type == "error"), "") if report else ""
 
 
 def _found(report: Report) -> dict[str, Any]:

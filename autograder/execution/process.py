@@ -53,7 +53,7 @@ class CellProcess:
             "listen": self.listen,
             "accept": self.accept,
             "call": self.call,
-            "idle": lambda _: {},
+            "idle": self.idle,
             **answers,
         }
         self.listener: Listener | None = None
@@ -87,9 +87,14 @@ class CellProcess:
         return self.control not in ready
 
     def _serve(self, peer: Peer) -> None:
-        """One request of the other process; one that breaks the rules is not listened to any more."""
+        """One request of the other process; one that breaks the rules is not listened to any more.
+
+        Nor is one that is in the middle of a request when the supervisor goes on to the next cell: it would keep the
+        grading process waiting.
+        """
         try:
-            peer.serve_one()
+            with contextlib.nullcontext() if self.trusted else peer.channel.until(self.control):
+                peer.serve_one()
         except (ChannelClosed, BadMessage, TimedOut):
             self.disconnect()
 
@@ -128,6 +133,10 @@ class CellProcess:
     def meet(self, channel: Channel) -> None:
         """Answer the process behind a channel from now on."""
         self.peer = Peer(channel, self.namespace, trusted=self.trusted, explain=self.explain)
+
+    def idle(self, _: None) -> dict[str, Any]:
+        """Say that nothing is under way here, and whether the other process can still be talked to."""
+        return {"connected": self.peer is not None and self.peer.is_usable}
 
     def disconnect(self) -> None:
         """Forget the other process."""

@@ -34,21 +34,23 @@ class Report:
     execution_count : its number, None where it has none
     outputs : nbformat outputs, in order
     display_ids : beside each output, the name by which later cells may renew it; empty where it has none
-    updates : new data and metadata for displays of earlier cells, by that name
+    updates : new data and metadata for displays of earlier cells, by that name, with their size in bytes
     widgets : the state of widgets by model id, as nbclient writes it
     results : what was checked, as data, where this is the report of a check
+    size : bytes of the message
     """
 
     ok: bool
     execution_count: int | None
     outputs: tuple[NotebookNode, ...]
     display_ids: tuple[str, ...]
-    updates: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...]
+    updates: tuple[tuple[str, dict[str, Any], dict[str, Any], int], ...]
     widgets: dict[str, Any]
     results: tuple[dict[str, Any], ...] = ()
+    size: int = 0
 
 
-def read_report(message: Any) -> Report:
+def read_report(message: Any, size: int = 0) -> Report:
     """A report from what arrived.
 
     Raises
@@ -72,11 +74,14 @@ def read_report(message: Any) -> Report:
             execution_count=count if type(count) is int and 0 <= count < 10**9 else None,
             outputs=tuple(_output(output) for output in outputs),
             display_ids=tuple(_display_id(output) for output in outputs),
-            updates=tuple((_display_id(u), _bundle(u["data"]), _plain(u["metadata"])) for u in updates),
-            widgets={_text(name): _plain(state) for name, state in widgets.items()},
+            updates=tuple(_update(update) for update in updates),
+            widgets={_text(name): _object(state) for name, state in widgets.items()},
             results=tuple(message.get("results", ())),
+            size=size,
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except BadMessage:
+        raise
+    except Exception as error:  # also nbformat's own, of what its schema does not allow
         raise BadMessage(f"a report that cannot be read ({type(error).__name__})") from error
 
 
@@ -92,16 +97,23 @@ def _output(output: Mapping[str, Any]) -> NotebookNode:
                 "error", ename=_text(output["ename"]), evalue=_text(output["evalue"]), traceback=traceback
             )
         case "display_data":
-            return new_output("display_data", data=_bundle(output["data"]), metadata=_plain(output["metadata"]))
+            return new_output("display_data", data=_bundle(output["data"]), metadata=_object(output["metadata"]))
         case "execute_result":
             count = output["execution_count"]
             return new_output(
                 "execute_result",
                 data=_bundle(output["data"]),
-                metadata=_plain(output["metadata"]),
-                execution_count=count if type(count) is int else None,
+                metadata=_object(output["metadata"]),
+                execution_count=count if type(count) is int and 0 <= count < 10**9 else None,
             )
     raise BadMessage("an output of an unknown type")
+
+
+def _update(update: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any], int]:
+    """What a display is to show from now on."""
+    data, metadata = _bundle(update["data"]), _object(update["metadata"])
+    new_output("display_data", data=data, metadata=metadata)  # which raises an error where this is none
+    return _display_id(update), data, metadata, len(json.dumps(data)) + len(json.dumps(metadata))
 
 
 def _display_id(output: Mapping[str, Any]) -> str:
@@ -131,8 +143,16 @@ def _text(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Whatever JSON can say, and nothing else."""
-    return json.loads(json.dumps(value, allow_nan=False).encode("utf-8", "replace"))
+    """Whatever JSON can say, and a file can hold, and nothing else."""
+    return json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """The same of what has to be an object."""
+    if not isinstance(value, dict):
+        raise BadMessage("something else than an object")
+    found: dict[str, Any] = _plain(value)
+    return found
 
 
 def error_output(name: str, sentence: str) -> NotebookNode:

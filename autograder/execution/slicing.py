@@ -8,19 +8,28 @@ points is tried once more, with the cells alone that bind the names it needs, an
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 __all__ = ["is_suspicious", "relevant"]
 
-_WORDS = """
-    builtins __builtins__ ctypes gc get_ipython globals importlib inspect marshal msgpack os signal site socket struct
-    sys threading types _thread setattr delattr exec eval __import__ vars
+_MODULES = """
+    __future__ autograder chainrule_lib collections dataclasses functools ipywidgets itertools math matplotlib numpy
+    operator scipy sympy time typing
 """
-POWERFUL = frozenset(_WORDS.split())
-"""Names with which a cell can change what it does not define itself."""
+_ORDINARY = frozenset(_MODULES.split())
+"""Modules that answers import. With most others a cell can change what it does not define itself, or leave something
+running."""
+
+_WORDS = """
+    __builtins__ __import__ builtins delattr eval exec get_ipython globals open setattr vars
+    rcParams seed set_printoptions set_state setbufsize seterr seterrcall
+"""
+_POWERFUL = frozenset(_WORDS.split())
+"""Names, of variables or of attributes, with which it can do so without an import. Those in the second line set what
+numpy and matplotlib keep for everybody."""
 
 
 @dataclass
@@ -29,19 +38,25 @@ class _Cell:
 
     bound: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
-    imported: set[str] = field(default_factory=set)
+    imported: dict[str, str] = field(default_factory=dict)  # with what it is in which module
     changed: set[str] = field(default_factory=set)
     everything: bool = False
 
 
-def relevant(sources: Sequence[str], names: Iterable[str]) -> list[str]:
-    """The cells among these that names rest on, in order.
+def relevant(sources: Sequence[str], names: Iterable[str]) -> list[int]:
+    """The cells among these that names rest on, by number, in order.
 
     A cell counts that binds such a name, or sets an attribute or an item of it. An attribute of a module does not
-    count: whoever needs numpy needs it as it is.
+    count: whoever needs numpy needs it as it is. Nor does an import that an earlier cell has as well.
     """
     cells = [_cell(source) for source in sources]
     modules = set().union(*(cell.imported for cell in cells))
+    imported: dict[str, str] = {}
+    for cell in cells:
+        cell.bound -= {name for name, origin in cell.imported.items() if imported.get(name) == origin}
+        for name in cell.bound:
+            imported.pop(name, None)
+        imported |= cell.imported
     needed, chosen = set(names), set[int]()
     while True:
         found = {
@@ -50,7 +65,7 @@ def relevant(sources: Sequence[str], names: Iterable[str]) -> list[str]:
             if cell.everything or cell.bound & needed or (cell.changed - modules) & needed
         }
         if found == chosen:
-            return [sources[number] for number in sorted(chosen)]
+            return sorted(chosen)
         chosen = found
         needed = needed.union(*(cells[number].read for number in chosen))
 
@@ -61,16 +76,33 @@ def is_suspicious(source: str) -> bool:
         tree = ast.parse(TransformerManager().transform_cell(source))
     except (SyntaxError, ValueError, RecursionError):
         return False
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in POWERFUL:
+    modules = _cell(source).imported.keys() | {"np", "plt"}
+    return any(_is_powerful(node, modules) for node in ast.walk(tree))
+
+
+def _is_powerful(node: ast.AST, modules: Set[str]) -> bool:
+    """Whether a part of a cell may do that."""
+    match node:
+        case ast.Name(id=name):
+            return name in _POWERFUL
+        case ast.Attribute(attr=name, ctx=ast.Load()):
+            return name in _POWERFUL or (name.startswith("__") and name != "__init__" and name != "__name__")
+        case ast.Attribute():
             return True
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            return True
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-            if {module.partition(".")[0], *(alias.name.partition(".")[0] for alias in node.names)} & POWERFUL:
-                return True
+        case ast.Subscript(ctx=ast.Store() | ast.Del()):
+            return _root(node) in modules
+        case ast.Import(names=names):
+            return any(alias.name.partition(".")[0] not in _ORDINARY for alias in names)
+        case ast.ImportFrom(module=module):
+            return (module or "").partition(".")[0] not in _ORDINARY
     return False
+
+
+def _root(node: ast.AST) -> str:
+    """The variable that an attribute or an item is of; empty where it is of none."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _cell(source: str) -> _Cell:
@@ -89,14 +121,11 @@ def _cell(source: str) -> _Cell:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 found.bound.add(name)
             case ast.Import(names=names) | ast.ImportFrom(names=names):
-                bound = {(alias.asname or alias.name).partition(".")[0] for alias in names}
+                module = f"{node.module}:" if isinstance(node, ast.ImportFrom) else ""
+                bound = {(alias.asname or alias.name).partition(".")[0]: module + alias.name for alias in names}
                 found.everything |= "*" in bound
-                found.bound |= bound
+                found.bound |= bound.keys()
                 found.imported |= bound
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
-                root: ast.AST = node
-                while isinstance(root, ast.Attribute | ast.Subscript):
-                    root = root.value
-                if isinstance(root, ast.Name):
-                    found.changed.add(root.id)
+                found.changed.add(_root(node))
     return found

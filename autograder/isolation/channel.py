@@ -19,7 +19,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgpack
@@ -82,11 +82,13 @@ class Channel:
         self._socket = sock
         if not _DO_NOT_WAIT:
             sock.setblocking(False)
+        self.size = 0  # bytes of the last message that came
         self._can_read = _poll(sock, for_reading=True)
         self._can_write = _poll(sock, for_reading=False)
         self._partial = bytearray()
         self._expected: int | None = None  # bytes of the message that is coming, once its length is known
         self._is_broken = False
+        self._first: Channel | None = None
 
     def fileno(self) -> int:
         """The socket's descriptor, for ``select``; -1 once closed."""
@@ -162,6 +164,7 @@ class Channel:
             self._partial.clear()
         self._fill(self._expected, deadline)
         message = _unpacked(self._partial)
+        self.size = self._expected
         self._partial, self._expected = bytearray(), None
         return message
 
@@ -196,8 +199,24 @@ class Channel:
                 self.fds.extend(numbers)
         return piece
 
+    @contextlib.contextmanager
+    def until(self, first: Channel) -> Iterator[None]:
+        """Wait for messages only until one has come on another channel; ``TimedOut`` says that this is so."""
+        self._first = first
+        try:
+            yield
+        finally:
+            self._first = None
+
     def _wait(self, poll: Callable[..., Any], deadline: float | None) -> None:
         """Wait until the socket can be read or written, or fails at it."""
+        if self._first is not None:
+            seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+            reading, writing = ([self], []) if poll is self._can_read else ([], [self])
+            ready = select.select([*reading, self._first], writing, [], seconds)
+            if self in (*ready[0], *ready[1]):
+                return
+            raise TimedOut("Nothing came or went before something else came.")
         if deadline is None:
             poll()
         elif not poll(max(0.0, (deadline - time.monotonic()) * 1000)):

@@ -1,0 +1,58 @@
+"""Which cells a check rests on, and which may have spoilt it."""
+
+import pytest
+
+from autograder.execution.slicing import is_suspicious, relevant
+
+
+def test_only_what_binds_or_changes_the_names_counts() -> None:
+    cells = [
+        "import numpy as np",
+        "def g(x):\n    return np.exp(x)",
+        "def f(x):\n    return g(x) + offset",
+        "offset = 1",
+        "offset[0] = 2",
+        "import numpy as np\nnp.exp = None",
+        "other = 3",
+        "f.__defaults__ = (1,)",
+        "%matplotlib inline",
+    ]
+    assert relevant(cells, ["f"]) == [0, 1, 2, 3, 4, 7]
+
+
+def test_a_name_that_is_imported_again_after_it_was_something_else_counts() -> None:
+    assert relevant(["import numpy as np", "np = 1", "import numpy as np"], ["np"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os",
+        "from concurrent.futures import ThreadPoolExecutor",
+        "from .x import y",
+        "np.exp = None",
+        "np.__dict__['exp'] = None",
+        "plt.rcParams['font.size'] = 1",
+        "np.seterr(all='raise')",
+        "setattr(np, 'exp', None)",
+        "%reset -f",
+        "open('data.txt', 'w')",
+        "print.__self__",
+    ],
+)
+def test_cells_that_may_change_what_others_use(source: str) -> None:
+    assert is_suspicious(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numpy as np\nfrom autograder import check\nfrom chainrule_lib.widgets import picture\nimport math",
+        "def f(x):\n    y = x.copy()\n    y[0] += 1\n    return np.exp(y)",
+        "class Dual:\n    def __init__(self, x):\n        type(self).__name__\n    def __mul__(self, x):\n        pass",
+        "plt.plot(x, y)",
+        "not python at all",
+    ],
+)
+def test_cells_that_do_not(source: str) -> None:
+    assert not is_suspicious(source)
