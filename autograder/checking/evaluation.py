@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.answers import has_no_body
 from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
@@ -22,7 +23,6 @@ from autograder.checking.running import Run, run, told
 from autograder.checking.seeding import fresh, seed_for
 from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
-from autograder.execution.stand_ins import has_no_body
 from autograder.exercises import find
 from autograder.exercises.formulas import Environment
 from autograder.exercises.kind import Attempt, NotAnAnswer

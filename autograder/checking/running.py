@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from autograder.answers import LearnerLine
 from autograder.checking.values import copied, described, same
 from autograder.errors import BoundaryError, NotAnAnswer
-from autograder.execution.learner_line import LearnerLine
 
 LARGEST = 100_000
 """Numbers in one returned array that are looked at; no exercise asks for a hundredth of them."""

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from autograder.answers import has_no_body
 from autograder.execution.special import MARKS, SPECIAL
-from autograder.execution.stand_ins import Described, Facts, Other, StandIn, has_no_body, reach, stand_in_class
+from autograder.execution.stand_ins import Described, Facts, Other, StandIn, reach, stand_in_class
 from autograder.isolation.channel import BadMessage
 
 __all__ = ["Borrowed", "Lent", "facts", "may", "printable", "read_facts", "written_facts"]

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from autograder.answers import LearnerLine
 from autograder.errors import CourseError
 from autograder.execution.failures import ValueTooLarge
-from autograder.execution.learner_line import LearnerLine
 from autograder.execution.lending import printable
 from autograder.isolation.channel import BadMessage
 

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder.answers import has_no_body
 from autograder.errors import BoundaryError
 from autograder.execution import boundary
 from autograder.execution.boundary import (
@@ -32,7 +33,6 @@ from autograder.execution.boundary import (
     StudentTimeout,
     ValueTooLarge,
 )
-from autograder.execution.stand_ins import has_no_body
 from autograder.isolation.channel import Channel, ChannelClosed
 
 REQUEST, REPLY, VALUE, RAISED = boundary.REQUEST, boundary.REPLY, boundary.VALUE, boundary.RAISED

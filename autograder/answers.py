@@ -1,12 +1,33 @@
-"""The line of a learner's own source that an exception comes from."""
+"""What can be told of an answer by looking at it: whether it has a body, and where in it an exception comes from.
+
+A check asks this of an answer in its own process; the process that holds a learner's code asks it too, to pass it on.
+"""
 
 from __future__ import annotations
 
+import dis
+import inspect
 import traceback
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
-__all__ = ["LearnerLine", "code_of"]
+__all__ = ["LearnerLine", "code_of", "has_no_body", "no_body"]
+
+STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+"""The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
+
+
+def has_no_body(answer: Any) -> bool:
+    """Whether a function has nothing but a docstring, ``pass`` or ``...``; what is no function has not."""
+    return no_body.dispatch(type(answer))(answer)  # by its type: what an answer says of its class may be anything
+
+
+@singledispatch
+def no_body(answer: Any) -> bool:
+    """The same of an answer in this process; the type that stands for one elsewhere registers how it knows."""
+    code = code_of(answer)
+    return inspect.iscode(code) and {each.opname for each in dis.get_instructions(code)} <= STUB
 
 
 def code_of(answer: Any) -> Any:
