@@ -66,19 +66,25 @@ def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder and all that is in it, whatever its permissions and depth; what cannot go stays."""
+    """Remove a folder and all that is in it, whatever its permissions and depth; what cannot go stays.
+
+    Nothing outside of it is touched, whether it is there or not.
+    """
 
     def open_up(function: object, path: str, error: object) -> None:
-        for each in (os.path.dirname(path), path):
-            if not os.path.islink(each):
-                os.chmod(each, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+        """Open what was closed, and try again."""
+        failed = Path(path)
+        for each in (failed.parent, failed):
+            if each.is_relative_to(folder) and each.exists() and not each.is_symlink():
+                each.chmod(0o700)
+        if failed.is_dir() and not failed.is_symlink():
+            shutil.rmtree(failed, ignore_errors=True)
         else:
-            os.unlink(path)
+            failed.unlink(missing_ok=True)
 
     try:
-        shutil.rmtree(folder, onerror=open_up)
+        if folder.exists():
+            shutil.rmtree(folder, onerror=open_up)
     except (OSError, RecursionError):
         # Deeper than Python's recursion, or than a path may be long: rm walks with folder descriptors.
         with contextlib.suppress(FileNotFoundError):  # on Windows
