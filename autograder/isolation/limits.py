@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 resource: Any = None  # Windows has none
@@ -49,20 +50,24 @@ def limit(*, memory: int, cpu_seconds: int, file_size: int, open_files: int, thr
     }
     most = threads + 1 + (0 if counted_alone else _running())
     wanted["NPROC"] = (most, most)
+    _set(wanted)
+    return most
+
+
+def _set(wanted: Mapping[str, tuple[int, int]]) -> None:
+    """Set soft and hard limits, no higher than those in force."""
     for name, (soft, hard) in wanted.items():
         number = getattr(resource, f"RLIMIT_{name}")
         ceiling = resource.getrlimit(number)[1]
         if ceiling != resource.RLIM_INFINITY:
             soft, hard = min(soft, ceiling), min(hard, ceiling)
         resource.setrlimit(number, (soft, hard))
-    return most
 
 
 def limit_time(cpu_seconds: int) -> None:
     """Limit what can be limited on a system that is not Linux, as far as it has limits."""
     if resource is not None:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + GRACE))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _set({"CPU": (cpu_seconds, cpu_seconds + GRACE), "CORE": (0, 0)})
 
 
 def allow_descriptors() -> None:
