@@ -70,22 +70,11 @@ def remove(folder: Path) -> None:
 
     Nothing outside of it is touched, whether it is there or not.
     """
-
-    def open_up(function: object, path: str, error: object) -> None:
-        """Open what was closed, and try again."""
-        failed = Path(path)
-        for each in (failed.parent, failed):
-            if each.is_relative_to(folder) and each.exists() and not each.is_symlink():
-                each.chmod(0o700)
-        if failed.is_dir() and not failed.is_symlink():
-            shutil.rmtree(failed, ignore_errors=True)
-        else:
-            failed.unlink(missing_ok=True)
-
     try:
-        if folder.exists():
-            shutil.rmtree(folder, onerror=open_up)
+        shutil.rmtree(folder)
     except (OSError, RecursionError):
-        # Deeper than Python's recursion, or than a path may be long: rm walks with folder descriptors.
-        with contextlib.suppress(FileNotFoundError):  # on Windows
-            subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+        # Closed, or deeper than Python's recursion; these two walk with folder descriptors, and follow no links.
+        for command in (["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
+            with contextlib.suppress(FileNotFoundError):  # on Windows
+                if folder.exists():
+                    subprocess.run([*command, str(folder)], stderr=subprocess.DEVNULL, check=False)
