@@ -236,6 +236,6 @@ def shown(grading: Grading) -> str:
     for sentence in (*grading.changes, *grading.faults):
         console.print(sentence, markup=False)
     if grading.unconfined:
-        console.print(warning(grading.unconfined), markup=False)
+        console.print(f"Warning: {warning(grading.unconfined)}", markup=False)
     console.print(f"Seed {grading.seed}: --seed {grading.seed} repeats these checks.", markup=False)
     return console.file.getvalue().rstrip()  # type: ignore[attr-defined]

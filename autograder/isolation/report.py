@@ -20,7 +20,7 @@ CONSEQUENCES = {
 def warning(missing: Iterable[str]) -> str:
     """What to say of marks that were given without these layers of the confinement."""
     named = ", ".join(f"no {name} ({CONSEQUENCES[name]})" if name in CONSEQUENCES else f"no {name}" for name in missing)
-    return f"Warning: the submission's code was not fully confined here, so its marks may be forged: {named}."
+    return f"The submission's code was not fully confined here, so its marks may be forged: {named}."
 
 
 def report() -> tuple[str, bool]:
