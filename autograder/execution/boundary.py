@@ -50,7 +50,7 @@ PATIENCE = 10.0
 """Seconds for the rest of a request that has begun to arrive while no check is running, and for sending its reply."""
 
 STOPPED = (
-    "Your function was stopped: it was still running when the time for this check was up. "
+    "Your function was stopped while it was still running. "
     "Is there a loop that never ends, such as a `while` whose condition stays true?"
 )
 

@@ -27,43 +27,42 @@ TOKEN = "instructor"
 pytestmark = pytest.mark.xdist_group("course commands")
 
 
-def answers(first: str, second: str, released: Path, exercises: list[Exercise]) -> str:
-    """A released notebook with these two bodies for its functions."""
+MISTAKE = "forgot_output_slope"
+
+
+def answers(codes: list[str], released: Path, exercises: list[Exercise]) -> str:
+    """A released notebook with these answers."""
     notebook = nbformat.read(released, as_version=nbformat.NO_CONVERT)
-    for exercise, body in zip(exercises, (first, second), strict=True):
+    for exercise, code in zip(exercises, codes, strict=True):
         cell = next(cell for cell in notebook.cells if cell.id == exercise.id.replace(".", "-"))
-        cell.source = f"def {exercise.function}(*inputs):\n    {body}"
+        cell.source = code
     return nbformat.writes(notebook)
-
-
-@pytest.fixture(scope="module")
-def mistake(two_exercises: list[Exercise]) -> str:
-    return next(iter(two_exercises[0].mistakes))
 
 
 @pytest.fixture(scope="module")
 def graded(
     _released_once: Path,
     two_exercises: list[Exercise],
-    mistake: str,
+    written,
     nbgrader,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The course after zip_collect, autograde, generate_feedback and export."""
     course = shutil.copytree(_released_once, tmp_path_factory.mktemp("commands") / "course")
     released = course / "release" / LESSON / f"{LESSON}.ipynb"
-    right = [f"return find({exercise.id!r}).reference(*inputs)" for exercise in two_exercises]
-    wrong = f"return find({two_exercises[0].id!r}).answer({mistake!r})(*inputs)"
-    noisy = f"import warnings; warnings.warn('careful'); print('here'); {right[0]}"
+    asked, second = two_exercises
+    noisy = written(asked).replace("    a2", "    import warnings; warnings.warn('careful'); print('here')\n    a2")
     archive = course / "downloaded" / LESSON / "archive"
     archive.mkdir(parents=True)
     for name, first in {
-        f"ada_{LESSON}": right[0],
-        f"boris_LATE_123_456_{LESSON}-1": wrong,
-        f"chidi_{LESSON}": "while True: pass",
+        f"ada_{LESSON}": written(asked),
+        f"boris_LATE_123_456_{LESSON}-1": written(asked, "return 1 / (1 + np.exp(-z2)) - y"),
+        f"chidi_{LESSON}": written(asked, "while True: pass"),
         f"dalia_{LESSON}": noisy,
     }.items():
-        (archive / f"{name}.ipynb").write_text(answers(first, right[1], released, two_exercises), encoding="utf-8")
+        (archive / f"{name}.ipynb").write_text(
+            answers([first, written(second)], released, two_exercises), encoding="utf-8"
+        )
     for command in (
         ("zip_collect", LESSON),
         ("autograde", LESSON, f"--Execute.timeout={TIMEOUT}"),
@@ -90,10 +89,10 @@ def test_autograde_gives_right_answers_all_points(graded: Path, two_exercises: l
     assert marks(graded, "ada", two_exercises) == [exercise.points for exercise in two_exercises]
 
 
-def test_autograde_gives_a_mistake_its_partial_credit(graded: Path, two_exercises: list[Exercise], mistake: str):
+def test_autograde_gives_a_mistake_its_partial_credit(graded: Path, two_exercises: list[Exercise]):
     from autograder import evaluate
 
-    deserved = evaluate(two_exercises[0].id, two_exercises[0].answer(mistake)).score
+    deserved = evaluate(two_exercises[0].id, two_exercises[0].answer(MISTAKE)).score
     first, second = marks(graded, "boris", two_exercises)
     assert 0 < first < two_exercises[0].points
     assert first == pytest.approx(deserved, rel=1e-5)
@@ -108,13 +107,11 @@ def test_an_answer_that_prints_and_warns_keeps_its_points(graded: Path, two_exer
     assert marks(graded, "dalia", two_exercises) == [exercise.points for exercise in two_exercises]
 
 
-def test_a_feedback_page_shows_the_verdict_the_points_and_the_explanation(
-    graded: Path, two_exercises: list[Exercise], mistake: str
-):
+def test_a_feedback_page_shows_the_verdict_the_points_and_the_explanation(graded: Path, two_exercises: list[Exercise]):
     page = (graded / "feedback" / "boris" / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
     assert "Not right yet" in page
     assert f"of {two_exercises[0].points} points" in page
-    assert two_exercises[0].mistakes[mistake].explanation in unescape(page)
+    assert two_exercises[0].mistakes[MISTAKE].explanation in unescape(page)
 
 
 def test_the_export_has_every_total(graded: Path, two_exercises: list[Exercise]):

@@ -60,14 +60,14 @@ def database() -> Iterator[str]:
 
 
 def test_released_and_graded_with_the_gradebook_in_postgresql(
-    database: str, released_course: Path, two_exercises: list[Exercise], nbgrader
+    database: str, released_course: Path, two_exercises: list[Exercise], written, nbgrader
 ):
     (released_course / "gradebook.db").unlink()
     released = released_course / "release" / LESSON / f"{LESSON}.ipynb"
     notebook = nbformat.read(released, as_version=nbformat.NO_CONVERT)
     exercise = two_exercises[0]
     answer = next(cell for cell in notebook.cells if cell.id == exercise.id.replace(".", "-"))
-    answer.source = f"def {exercise.function}(*inputs):\n    return find({exercise.id!r}).reference(*inputs)"
+    answer.source = written(exercise)
     submitted = released_course / "submitted" / "ada" / LESSON
     submitted.mkdir(parents=True)
     nbformat.write(notebook, submitted / released.name)

@@ -111,7 +111,7 @@ pytestmark = pytest.mark.xdist_group("submissions")
 
 @pytest.fixture(scope="module")
 def graded(
-    _released_once: Path, two_exercises: list[Exercise], nbgrader, tmp_path_factory: pytest.TempPathFactory
+    _released_once: Path, two_exercises: list[Exercise], written, nbgrader, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The course after ``nbgrader autograde``: right answers in all kinds of notebooks, and what is no notebook."""
     course = shutil.copytree(_released_once, tmp_path_factory.mktemp("graded") / "course")
@@ -120,7 +120,7 @@ def graded(
         notebook = nbformat.read(released, as_version=nbformat.NO_CONVERT)
         for exercise in two_exercises:
             cell = notebook.cells[place(notebook, exercise.id.replace(".", "-"))]
-            cell.source = f"def {exercise.function}(*inputs):\n    return find({exercise.id!r}).reference(*inputs)"
+            cell.source = written(exercise)
         change(notebook, two_exercises[0].id.replace(".", "-"))
         write(course, learner, name, nbformat.writes(notebook))
     write(course, "no-notebook", LESSON, "{ this is no JSON")
