@@ -163,15 +163,16 @@ def _end_all(children: dict[int, _Started], folder: Path) -> None:
 
 def run(start: dict[str, Any]) -> None:
     """The life of a child."""
-    _end_with_parent()
+    _end_with_parent(Path(start["folder"]))
     program = Program(start)
     program.become(call(*start["call"]), Path(start["scratch"]))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     """End this process when the one that started it is gone, however it went: its end of our standard input closes.
 
-    Whoever reads standard input from here on finds it empty.
+    The parent's folder goes too, since nobody else is there to remove it. Whoever reads standard input from here on
+    finds it empty.
     """
     watched = os.dup(0)
     with open(os.devnull, "rb") as nothing:
@@ -180,6 +181,10 @@ def _end_with_parent() -> None:
     def watch() -> None:
         while os.read(watched, 1):
             pass
-        os._exit(0)
+        try:
+            os.chdir(folder.parent)  # Windows removes no folder that somebody is in
+            scratch.remove(folder)
+        finally:
+            os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -23,6 +23,24 @@ OLDER_KERNEL = (str(TESTS / "older_kernel.py"),)
 AS_NOBODY = (str(TESTS / "as_nobody.py"),)
 CANNOT = 77
 
+PROGRAM = """
+def prepare(settings):
+    return lambda channel: channel.send("run")
+"""
+
+START = """
+import sys
+from autograder.errors import CourseError
+from autograder.isolation.confinement import Policy, readable_installation
+from autograder.isolation.warm import WarmParent
+
+with WarmParent("program_of_a_test", {}, Policy(readable_installation())) as parent:
+    try:
+        print(parent.child().channel.receive(30))
+    except CourseError as error:
+        print(error)
+"""
+
 EXECUTE = """
 import sys, logging, nbformat
 from traitlets.config import Config
@@ -55,15 +73,22 @@ def check(*arguments: str | Path, before: tuple[str, ...] = (), **environment: s
     return run(*before, sys.executable, "-m", "autograder.cli", "check", *map(str, arguments), **environment)
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
+def refusal(said: str) -> str:
     """The one sentence that grading stopped with."""
-    assert (done.returncode, done.stdout) == (2, "")
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("chainrule: Learners' code is not run here, because it cannot be confined without ")
+    (sentence,) = said.splitlines()
+    assert sentence.startswith("Learners' code is not run here, because it cannot be confined without ")
     assert sentence.endswith("runs it all the same, with your rights.")
     assert "--allow-unconfined" in sentence
     assert sentence.count(". ") == 0
     return sentence
+
+
+def test_grading_stops_and_names_what_is_missing(solved: Path) -> None:
+    done = check(solved, before=(*OLDER_KERNEL, "landlock,seccomp"))
+    assert (done.returncode, done.stdout) == (2, "")
+    sentence = refusal(done.stderr.removeprefix("chainrule: "))
+    assert "without Landlock (the kernel has none" in sentence
+    assert "without seccomp (the kernel has none" in sentence
 
 
 @pytest.mark.parametrize(
@@ -71,16 +96,20 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     [
         ("landlock", "without Landlock (the kernel has none: it takes Linux 5.13 or newer, built with it); --"),
         ("seccomp", "without seccomp (the kernel has none: it has to be built with CONFIG_SECCOMP_FILTER); --"),
-        ("landlock,seccomp", "built with it) and without seccomp (the kernel has none"),
+        ("library", "without seccomp (the library libseccomp is not installed; on Debian and Ubuntu: apt install lib"),
     ],
 )
-def test_grading_stops_and_names_what_is_missing(solved: Path, lacking: str, named: str) -> None:
-    assert named in refused(check(solved, before=(*OLDER_KERNEL, lacking)))
-
-
-def test_without_libseccomp_the_sentence_says_how_to_get_it(solved: Path, tmp_path: Path) -> None:
-    (tmp_path / "libseccomp.so.2").write_text("This is no library.")
-    assert "on Debian and Ubuntu: apt install libseccomp2" in refused(check(solved, LD_LIBRARY_PATH=str(tmp_path)))
+def test_a_single_layer_is_enough_to_stop(tmp_path: Path, lacking: str, named: str) -> None:
+    """No child is given out, and nothing of its program is run."""
+    (tmp_path / "program_of_a_test.py").write_text(PROGRAM)
+    (tmp_path / "start.py").write_text(START)
+    if lacking == "library":
+        (tmp_path / "libseccomp.so.2").write_text("This is no library.")
+        done = run(str(tmp_path / "start.py"), LD_LIBRARY_PATH=str(tmp_path))
+    else:
+        done = run(*OLDER_KERNEL, lacking, str(tmp_path / "start.py"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert named in refusal(done.stdout)
 
 
 def test_the_report_warns_where_going_on_was_allowed(solved: Path) -> None:
@@ -97,9 +126,9 @@ def test_in_nbgrader_too(solved: Path, tmp_path: Path) -> None:
     """It says so in the notebook's metadata and in the log."""
     (tmp_path / "execute.py").write_text(EXECUTE)
     done = run(*OLDER_KERNEL, "seccomp", str(tmp_path / "execute.py"), str(solved), str(tmp_path))
-    refusal, unconfined = done.stdout.splitlines()
-    assert "without seccomp (" in refusal
-    assert "c.IsolatedExecute.allow_unconfined = True" in refusal
+    refused, unconfined = done.stdout.splitlines()
+    assert "without seccomp (" in refusal(refused)
+    assert "c.IsolatedExecute.allow_unconfined = True" in refused
     assert unconfined == "['seccomp']"
     assert "The submission's code was not fully confined here" in done.stderr
     assert "Traceback" not in done.stderr

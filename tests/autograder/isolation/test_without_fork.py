@@ -97,14 +97,6 @@ def with_answers(solved: Path, path: Path, answers: dict[str, str]) -> Path:
     return path
 
 
-def test_without_the_option_nothing_is_run(solved: Path) -> None:
-    done = check(solved)
-    assert (done.returncode, done.stdout) == (2, "")
-    (sentence,) = done.stderr.splitlines()
-    assert all(f"without {name} (" in sentence for name in ("limits", "Landlock", "seccomp"))
-    assert "--allow-unconfined" in sentence
-
-
 def test_a_solved_lesson_gets_its_points_and_a_warning(solved: Path, tmp_path: Path) -> None:
     """And nothing is left of it afterwards."""
     done = check("--allow-unconfined", solved, TMPDIR=str(tmp_path), COLUMNS="300")
@@ -159,6 +151,14 @@ def asked(child: Child, message: Any) -> Any:
     return child.channel.receive(30)
 
 
+def test_without_the_option_nothing_is_run(elsewhere: Path) -> None:
+    """The sentence says of each layer that it is missing."""
+    with FreshParent("program_of_a_test", {}, Policy(())) as parent, pytest.raises(CourseError) as refused:
+        parent.wait()
+    assert all(f"without {name} (" in str(refused.value) for name in ("limits", "Landlock", "seccomp"))
+    assert "--allow-unconfined" in str(refused.value)
+
+
 def test_a_child_that_does_not_start_says_why(elsewhere: Path) -> None:
     with (
         FreshParent("program_of_a_test", {"broken": True}, Policy(()), allow_unconfined=True) as parent,
@@ -168,8 +168,9 @@ def test_a_child_that_does_not_start_says_why(elsewhere: Path) -> None:
 
 
 def test_a_child_goes_when_the_grader_is_killed(elsewhere: Path) -> None:
-    """Though it hangs."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ELSEWHERE), str(elsewhere)))}
+    """Though it hangs; and the folders with it."""
+    path = os.pathsep.join((str(ELSEWHERE), str(elsewhere)))
+    environment = os.environ | {"PYTHONPATH": path, "TMPDIR": str(elsewhere)}
     with subprocess.Popen(
         [sys.executable, "-c", SLEEPER], env=environment, stdout=subprocess.PIPE, text=True
     ) as grader:
@@ -179,6 +180,7 @@ def test_a_child_goes_when_the_grader_is_killed(elsewhere: Path) -> None:
         grader.kill()
         assert select.select([descriptor], [], [], 10)[0], "the child lives on"
         os.close(descriptor)
+    assert not list(elsewhere.glob("chainrule-*"))
 
 
 def test_a_listener_believes_the_one_who_knows_the_secret() -> None:
