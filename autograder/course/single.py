@@ -6,6 +6,7 @@ import io
 import re
 import secrets
 import shutil
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.reader import NotJSONError
 from nbformat.v4 import upgrade
 from nbgrader.utils import determine_grade
 from rich.console import Console
@@ -149,14 +151,21 @@ def read_notebook(path: Path) -> NotebookNode:
         It is no notebook, or too large for one.
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):
+            raise CourseError(f"{path} is no file that holds a notebook.")
         if size > LARGEST:
             raise CourseError(f"{path} has {size / 1e6:.0f} MB; a notebook may have {LARGEST / 1e6:.0f} MB at most.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is odd about it is put right below
             nb = nbformat.read(path, as_version=4)
             nb = upgrade(nb, from_minor=nb.nbformat_minor)
+        if not isinstance(nb.cells, list):
+            raise TypeError
         for cell in nb.cells:
+            if not isinstance(cell.get("source"), str):
+                cell.source = ""
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nb.metadata.pop("widgets", None)
@@ -165,9 +174,18 @@ def read_notebook(path: Path) -> NotebookNode:
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # json and nbformat raise errors of their own, with no common class
-        reason = " ".join(str(error).split())[:200]
-        raise CourseError(f"{path} is no notebook that can be read: {reason or type(error).__name__}.") from error
+        raise CourseError(f"{path} is no notebook that can be read: {_reason(error)}.") from error
     return nb
+
+
+def _reason(error: Exception) -> str:
+    """Why a notebook cannot be read, for people: most of nbformat's own errors speak of its attributes and keys."""
+    if isinstance(error, NotJSONError):
+        return "it is not JSON, or only the beginning of it"
+    if isinstance(error, RecursionError):
+        return "it is nested far too deeply"
+    said = " ".join(str(error).split())
+    return said.rstrip(".")[:100] if said.startswith("Unsupported") else "its parts are not those of a notebook"
 
 
 def _lesson(nb: NotebookNode, path: Path) -> str:

@@ -74,7 +74,7 @@ def _statements(source: str) -> list[ast.stmt]:
     """The statements of a cell; none where it is no Python, even with its magics taken care of."""
     try:
         return ast.parse(_python(source)).body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
 
@@ -87,6 +87,8 @@ def needed(source: str) -> list[str]:
     """The global names that a cell reads, in order, without Python's own; none where it is no Python."""
     try:
         names = dict.fromkeys(_read(symtable(source, "<check>", "exec")))
+    except (RecursionError, MemoryError):  # nested so deeply that nothing can run it
+        return []
     except (SyntaxError, ValueError):  # magics, an await outside a function, or indeed no Python
         names = dict.fromkeys(_read_slowly(source))
     return [name for name in names if not hasattr(builtins, name)]
@@ -138,7 +140,7 @@ def _main(shell: Shell, control: Channel) -> None:
         return {}
 
     def check(request: dict[str, Any]) -> dict[str, Any]:
-        return checks.run(process.peer, request["source"], request["seconds"])
+        return checks.run(process.peer, **request)
 
     process = CellProcess(control, ANSWERS, trusted=False, answers={"begin": begin, "check": check})
     process.run()
@@ -163,7 +165,7 @@ class _Checks:
         self.definitions = start["definitions"]
         self.seed = start["seed"]
 
-    def run(self, peer: Peer | None, source: str, seconds: float) -> dict[str, Any]:
+    def run(self, peer: Peer | None, source: str, number: int, seconds: float) -> dict[str, Any]:
         """Run a check, and report it with what it found.
 
         Everything that is under way in the student process ends with its time, ``seconds``.
@@ -177,7 +179,7 @@ class _Checks:
                     borrowed |= self.borrow(peer, name)
             self.shell.namespace.update(borrowed)
             with seeded(self.seed) as results:
-                run = vars(self.shell.run(source))
+                run = vars(self.shell.run(source, number))
         except (Exception, BoundaryError) as error:
             # The instructor's definition failed, or the student process while a name was looked up.
             run, results = _failed(error), []

@@ -21,9 +21,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from autograder.errors import CourseError
-from autograder.execution.grading import needed
 from autograder.execution.received import Report, error_output, read_report
-from autograder.execution.slicing import is_suspicious, relevant
+from autograder.execution.slicing import is_suspicious, read, relevant
 from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, ChannelClosed, TimedOut
 from autograder.isolation.confinement import Layer
@@ -46,6 +45,9 @@ AT_ONCE = ("ForgedMessage", "ProcessDied", "ProtocolError", "StudentGone")
 what another cell has left running may be behind them."""
 
 CUT = "The outputs of this cell are left out: those of the notebook had more than {:.0f} MB before.\n"
+
+LONGEST_SOURCE = 1_000_000
+"""Characters of a cell that is run."""
 
 SHARED = 64 << 20
 """Bytes that can cross the boundary at once."""
@@ -169,6 +171,8 @@ class _Run:
         self.children: dict[str, Child] = {}
         self.good: list[str] = []
         self.took: list[float] = []  # seconds, for each good cell
+        self.numbers: list[int] = []  # what a notebook shows beside each good cell
+        self.number = 0
         self.failing: set[int] = set()  # good cells that took their process down when they were run again
         self.suspected: set[int] = set()  # good cells without which a later one got further
         self.outputs_left = limits.outputs
@@ -183,6 +187,7 @@ class _Run:
         cell.outputs, cell.execution_count = [], None
         if not is_check and (not str(cell.source).strip() or "skip-execution" in _tags(cell)):
             return
+        self.number += 1
         began = time.monotonic()
         try:
             report = self.run(str(cell.source), is_check)
@@ -203,6 +208,11 @@ class _Run:
     def run(self, source: str, is_check: bool) -> Report:
         """Run a cell; once more, with the cells alone that it rests on, where another one may have spoilt it."""
         seconds = self.left()
+        if len(source) > LONGEST_SOURCE:
+            raise _Lost(
+                "CellTooLong",
+                f"This cell was not run: it has {len(source):,} characters, and {LONGEST_SOURCE:,} are allowed.",
+            )
         began = time.monotonic()
         report = lost = None
         try:
@@ -211,7 +221,7 @@ class _Run:
             lost = error
         took = time.monotonic() - began
         if _achieved(report, is_check) < 1 and time.monotonic() < self.deadline:
-            chosen = relevant(self.good, needed(source))
+            chosen = relevant(self.good, read(source))
             others = {number for number in range(len(self.good)) if number not in chosen}
             suspects = {number for number in others if is_suspicious(self.good[number])}
             if suspects or (others and _why(report, lost) in AT_ONCE):
@@ -226,6 +236,7 @@ class _Run:
         if not is_check:
             self.good.append(source)
             self.took.append(took)
+            self.numbers.append(self.number)
         return report
 
     def once(self, source: str, is_check: bool, seconds: float) -> Report:
@@ -234,9 +245,9 @@ class _Run:
             self.child("grading")
             self.child("student")
         if not is_check:
-            return self.ask("student", {"run": source}, seconds)
+            return self.ask("student", {"run": {"source": source, "number": self.number}}, seconds)
         try:
-            return self.ask("grading", {"check": {"source": source, "seconds": seconds}}, seconds + GRACE)
+            return self.ask("grading", {"check": {"source": source, "number": self.number, "seconds": seconds}}, seconds + GRACE)
         finally:
             self.look_after_both()
 
@@ -410,7 +421,7 @@ class _Run:
                 continue
             seconds = min(self.left(), self.took[number] + AGAIN)
             try:
-                self.ask("student", {"run": self.good[number]}, seconds)
+                self.ask("student", {"run": {"source": self.good[number], "number": self.numbers[number]}}, seconds)
             except _Lost:
                 self.failing.add(number)
                 return

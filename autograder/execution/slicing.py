@@ -8,12 +8,15 @@ points is tried once more, with the cells alone that bind the names it needs, an
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from IPython.core.inputtransformer2 import TransformerManager
+__all__ = ["is_suspicious", "read", "relevant"]
 
-__all__ = ["is_suspicious", "relevant"]
+LONGEST = 100_000
+"""Characters of a cell that is looked at."""
 
 _MODULES = """
     __future__ autograder chainrule_lib collections dataclasses functools ipywidgets itertools math matplotlib numpy
@@ -52,17 +55,16 @@ def relevant(sources: Sequence[str], names: Iterable[str]) -> list[int]:
     cells = [_cell(source) for source in sources]
     modules = set().union(*(cell.imported for cell in cells))
     imported: dict[str, str] = {}
+    bound = []
     for cell in cells:
-        cell.bound -= {name for name, origin in cell.imported.items() if imported.get(name) == origin}
-        for name in cell.bound:
-            imported.pop(name, None)
-        imported |= cell.imported
+        bound.append(cell.bound - {name for name, origin in cell.imported.items() if imported.get(name) == origin})
+        imported = {name: origin for name, origin in imported.items() if name not in bound[-1]} | cell.imported
     needed, chosen = set(names), set[int]()
     while True:
         found = {
             number
             for number, cell in enumerate(cells)
-            if cell.everything or cell.bound & needed or (cell.changed - modules) & needed
+            if cell.everything or bound[number] & needed or (cell.changed - modules) & needed
         }
         if found == chosen:
             return sorted(chosen)
@@ -70,12 +72,16 @@ def relevant(sources: Sequence[str], names: Iterable[str]) -> list[int]:
         needed = needed.union(*(cells[number].read for number in chosen))
 
 
+def read(source: str) -> Set[str]:
+    """The names that a cell reads."""
+    return _cell(source).read
+
+
 def is_suspicious(source: str) -> bool:
     """Whether a cell may change what it does not define itself: Python, IPython, a module."""
-    try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return False
+    tree = _parsed(source)
+    if tree is None:
+        return True
     modules = _cell(source).imported.keys() | {"np", "plt"}
     return any(_is_powerful(node, modules) for node in ast.walk(tree))
 
@@ -105,14 +111,38 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _parsed(source: str) -> ast.Module | None:
+    """A cell's syntax, empty where it is no Python; None where it is too long, or nested too deeply, to be looked at.
+
+    This is done in a process that has a class to grade, so it must not take long, whatever the cell. IPython's own
+    translation of magics takes minutes for some.
+    """
+    if len(source) > LONGEST:
+        return None
+    try:
+        with contextlib.suppress(SyntaxError, ValueError):
+            return ast.parse(source)
+        with contextlib.suppress(SyntaxError, ValueError):
+            return ast.parse("\n".join(map(_without_magic, source.split("\n"))))
+    except (RecursionError, MemoryError):
+        return None
+    return ast.Module([], [])
+
+
+def _without_magic(line: str) -> str:
+    """A line of a cell; where it is in IPython's own syntax, one that uses IPython in Python's."""
+    told = line.strip()
+    if told.startswith(("%", "!", "?")) or told.endswith("?"):
+        return line[: len(line) - len(line.lstrip())] + "get_ipython()"
+    name, equals, value = line.partition("=")
+    return f"{name}= get_ipython()" if equals and value.strip().startswith(("%", "!")) else line
+
+
+@lru_cache(maxsize=1000)
 def _cell(source: str) -> _Cell:
     """What a cell binds and reads. What it binds inside functions is their own, and is counted all the same."""
-    try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return _Cell()
     found = _Cell()
-    for node in ast.walk(tree):
+    for node in ast.walk(_parsed(source) or ast.Module([], [])):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 found.read.add(name)

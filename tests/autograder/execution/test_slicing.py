@@ -1,8 +1,10 @@
 """Which cells a check rests on, and which may have spoilt it."""
 
+import time
+
 import pytest
 
-from autograder.execution.slicing import is_suspicious, relevant
+from autograder.execution.slicing import is_suspicious, read, relevant
 
 
 def test_only_what_binds_or_changes_the_names_counts() -> None:
@@ -36,6 +38,10 @@ def test_a_name_that_is_imported_again_after_it_was_something_else_counts() -> N
         "np.seterr(all='raise')",
         "setattr(np, 'exp', None)",
         "%reset -f",
+        "for x in y:\n    %reset -f",
+        "f?",
+        "x = !ls",
+        "%%time\nf(x)",
         "open('data.txt', 'w')",
         "print.__self__",
     ],
@@ -56,3 +62,30 @@ def test_cells_that_may_change_what_others_use(source: str) -> None:
 )
 def test_cells_that_do_not(source: str) -> None:
     assert not is_suspicious(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "-" * 50_000 + "1",
+        "a" + ".b" * 40_000,
+        "not " * 20_000 + "1",
+        "1" + "**1" * 30_000,
+        "x = 1\n" * 1_000_000,
+        "%a\n" * 40_000,
+    ],
+    ids=lambda source: source[:5],
+)
+def test_what_is_too_long_or_too_deep_is_not_looked_at(source: str) -> None:
+    assert is_suspicious(source)
+    assert relevant([source, "f = 1"], ["f"]) == [1]
+    assert not read(source)
+
+
+@pytest.mark.parametrize("line", ["%a", "!a", "a?", "x = %a", "a = a = ", "            "])
+def test_looking_takes_no_time(line: str) -> None:
+    """IPython's own translation takes more than a minute for some of these."""
+    started = time.monotonic()
+    is_suspicious(f"{line}\n" * (90_000 // len(line)))
+    is_suspicious(line * (90_000 // len(line)))
+    assert time.monotonic() - started < 10
