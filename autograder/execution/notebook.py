@@ -328,20 +328,21 @@ class _Run:
         """Wait for a process to answer, and watch what learners' code writes meanwhile, also during a check."""
         until = time.monotonic() + seconds
         sentence = ""
-        while not select.select([child.channel], [], [], min(POLL, seconds))[0]:
-            if time.monotonic() > until:
-                raise TimedOut
+        while True:
+            is_done = bool(select.select([child.channel], [], [], min(POLL, seconds))[0])
             student = self.children.get("student")
             size, entries = scratch.used(student.scratch) if student is not None else (0, 0)
             if size > self.limits.files or entries >= scratch.ENTRIES:
                 sentence = (
                     f"This cell was stopped: it wrote {size / 1e6:.0f} MB in {entries} files and folders, "
-                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed."
+                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed, none of them closed."
                 )
                 self.drop("student")
-                if child is student:
-                    break
                 until = time.monotonic() + GRACE  # the grading process sees at once that the other one is gone
+            if is_done or (sentence and child is student):
+                break
+            if time.monotonic() > until:
+                raise TimedOut
         if sentence:
             if child is self.children.get("grading"):
                 child.channel.receive(GRACE)

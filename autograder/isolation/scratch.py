@@ -5,11 +5,13 @@ Whatever a learner leaves behind there is hostile too: folders without permissio
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +20,67 @@ __all__ = ["fill", "remove", "used"]
 ENTRIES = 10_000
 """Files and folders of a scratch folder that are counted; more than that is a bomb."""
 
+LONGEST_PATH = 2000
+"""Bytes of a path beneath which nothing is counted any more; systems take 4096, or 1024."""
+
 
 def fill(scratch: Path, source: Path, largest: int) -> None:
     """Copy the files of an assignment, without its notebooks, so that learners find them beside their code.
 
-    A notebook holds the checks when it is graded, and no link is followed: it may lead anywhere.
+    A notebook holds the checks when it is graded, and no link is followed: it may lead anywhere. Hidden files are left
+    out, which no lesson has, and so is what cannot be read.
 
     Parameters
     ----------
     scratch, source : folders
-    largest : bytes that are copied in all; files beyond are left out
+    largest : bytes that are copied in all; files beyond are left out, and all beyond a tenth of ``ENTRIES``
     """
     left = largest
-    for path, status in _below(source):
+    for path, status in islice(_below(source, hidden=False), ENTRIES // 10):
         copy = scratch / path.relative_to(source)
-        if stat.S_ISDIR(status.st_mode):
-            copy.mkdir(exist_ok=True)
-            copy.chmod(0o777)
-        elif stat.S_ISREG(status.st_mode) and path.suffix != ".ipynb" and status.st_size <= left:
-            left -= status.st_size
-            shutil.copyfile(path, copy, follow_symlinks=False)
-            copy.chmod(0o666)
+        with contextlib.suppress(OSError):
+            if stat.S_ISDIR(status.st_mode):
+                copy.mkdir(exist_ok=True)
+                copy.chmod(0o777)
+            elif stat.S_ISREG(status.st_mode) and path.suffix != ".ipynb" and status.st_size <= left:
+                shutil.copyfile(path, copy, follow_symlinks=False)
+                copy.chmod(0o666)
+                left -= status.st_size
 
 
 def used(scratch: Path) -> tuple[int, int]:
-    """Bytes and entries in a scratch folder; counting stops at ``ENTRIES``."""
+    """Bytes and entries in a scratch folder; counting stops at ``ENTRIES``.
+
+    A folder that cannot be looked into counts as so many: one that is closed to us, or lies deeper than a path may be
+    long.
+    """
     size = count = 0
-    for _, status in _below(scratch):
+    for path, status in _below(scratch):
         size += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
         count += 1
+        if stat.S_ISDIR(status.st_mode):
+            is_closed = not os.access(path, os.R_OK | os.X_OK) and os.path.lexists(path)
+            if is_closed or len(os.fsencode(path)) > LONGEST_PATH:
+                count = ENTRIES
         if count >= ENTRIES:
             break
     return size, count
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def _below(folder: Path, hidden: bool = True) -> Iterator[tuple[Path, os.stat_result]]:
     """Everything beneath a folder with its status, folders before what they hold; links are not followed."""
     waiting = [folder]
     while waiting:
-        try:
-            entries = sorted(_entries(waiting.pop()), key=lambda entry: entry.name)
-            found = [(Path(entry.path), entry.stat(follow_symlinks=False)) for entry in entries]
-        except OSError:
-            continue  # gone again, or closed to us: nothing that could be copied or counted
-        yield from found
-        waiting += [path for path, status in found if stat.S_ISDIR(status.st_mode)]
+        for entry in sorted(_entries(waiting.pop()), key=lambda entry: entry.name):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # gone again
+            if not hidden and entry.name.startswith("."):
+                continue
+            yield Path(entry.path), status
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(Path(entry.path))
 
 
 def remove(folder: Path) -> None:

@@ -71,3 +71,55 @@ def test_what_is_used_is_counted_up_to_a_limit(around: Path) -> None:
     size, count = scratch.used(around)
     assert count == 30
     assert size >= 30 * 4096
+
+
+def test_what_cannot_be_copied_is_left_out(around: Path) -> None:
+    handed_in, folder = around / "submitted", around / "scratch"
+    (handed_in / ".git").mkdir(parents=True)
+    (handed_in / ".git" / "config").write_text("x")
+    (handed_in / ".env").write_text("x")
+    folder.mkdir()
+    here = os.getcwd()
+    try:
+        os.chdir(handed_in)
+        for _ in range(30):
+            os.mkdir("e" * 200)
+            os.chdir("e" * 200)
+    finally:
+        os.chdir(here)
+    for number in range(980):
+        (handed_in / str(number)).touch()
+    scratch.fill(folder, handed_in, largest=500)
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert len(list(folder.iterdir())) == 981
+    assert len(list(folder.rglob("*"))) <= 1000
+    scratch.remove(handed_in)
+
+
+def test_what_lies_too_deep_to_be_counted_is_a_bomb(around: Path) -> None:
+    here = os.getcwd()
+    try:
+        os.chdir(around)
+        os.mkdir("scratch")
+        os.chdir("scratch")
+        for _ in range(1000):
+            os.mkdir("dir")
+            os.chdir("dir")
+    finally:
+        os.chdir(here)
+    assert scratch.used(around / "scratch")[1] >= scratch.ENTRIES
+    scratch.remove(around / "scratch")
+
+
+def test_files_that_come_and_go_hide_nothing(around: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (around / "large").write_bytes(bytes(1 << 20))
+
+    class Gone:
+        name, path = "gone", str(around / "gone")
+
+        def stat(self, follow_symlinks: bool = True) -> os.stat_result:
+            raise FileNotFoundError
+
+    entries = scratch._entries
+    monkeypatch.setattr(scratch, "_entries", lambda folder: [*entries(folder), Gone()])
+    assert scratch.used(around)[0] >= 1 << 20
