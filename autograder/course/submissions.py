@@ -9,10 +9,14 @@ Both parts here are set in ``nbgrader_config.py`` and work inside nbgrader's own
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, upgrade
 from nbgrader.api import Gradebook, Notebook, SourceCell
@@ -23,7 +27,7 @@ __all__ = ["RestoreCells", "restore", "restore_notebook_name"]
 
 
 def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -> None:
-    """Give a renamed notebook the name of its lesson, in a copy beside it.
+    """Give a renamed notebook the name of its lesson, in a copy beside it; and remove links from the submission.
 
     A hook that nbgrader calls before it grades a submission. It acts where the submission is a single notebook, so
     that there is no doubt which one is meant; what was handed in stays as it is.
@@ -35,6 +39,10 @@ def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -
     """
     if not notebooks:
         return
+    _remove_links(Path(notebooks[0]).parent)
+    notebooks[:] = [path for path in notebooks if Path(path).exists()]
+    if not notebooks:
+        return
     expected = Path(notebooks[0]).with_name(f"{Path(notebooks[0]).parent.name}.ipynb")
     handed_in = [path for path in map(Path, notebooks) if path != expected or not _is_our_copy(path)]
     if len(handed_in) != 1 or handed_in[0] == expected:
@@ -43,6 +51,19 @@ def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -
     shutil.copyfile(handed_in[0], expected)
     _note(expected).write_text(_digest(expected), encoding="utf-8")
     notebooks[:] = [str(expected)]
+
+
+def _remove_links(folder: Path) -> None:
+    """Remove from a submission what is neither a file nor a folder.
+
+    nbgrader copies what a link leads to, for the notebook's cells to read: a gradebook, another submission, a device
+    without end. What was handed in is in no link.
+    """
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
+                get_logger().warning("Removing %s: it is a link, or no file", path)
+                path.unlink()
 
 
 def _note(copy: Path) -> Path:
@@ -68,10 +89,16 @@ class RestoreCells(NbGraderPreprocessor):
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
-        nb = upgrade(nb, from_minor=nb.nbformat_minor)
+        nb = upgrade(_writable(nb), from_minor=nb.nbformat_minor)
         for change in restore(nb, _released_cells(resources["nbgrader"])):
             self.log.warning("%s", change)
         return nb, resources
+
+
+def _writable(nb: NotebookNode) -> NotebookNode:
+    """A notebook without halves of characters, which JSON can hold and no file can."""
+    text = json.dumps(nb, ensure_ascii=False).encode("utf-8", "replace")
+    return nbformat.from_dict(json.loads(text))
 
 
 def restore(nb: NotebookNode, released: dict[str, NotebookNode]) -> list[str]:
