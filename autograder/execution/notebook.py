@@ -8,6 +8,7 @@ by the grading process has an error among its outputs, so that it can never coun
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import select
 import socket
@@ -22,7 +23,7 @@ from nbformat.v4 import new_output
 
 from autograder.errors import CourseError
 from autograder.execution.received import Report, error_output, read_report
-from autograder.execution.slicing import is_suspicious, read, relevant
+from autograder.execution.slicing import bound, is_suspicious, read, relevant
 from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, ChannelClosed, TimedOut
 from autograder.isolation.confinement import Layer
@@ -43,6 +44,12 @@ a new process, beyond what it took the first time."""
 AT_ONCE = ("ForgedMessage", "ProcessDied", "ProtocolError", "StudentGone")
 """Errors after which a cell is tried a second time in any case. They come at once, unlike a loop that never ends, and
 what another cell has left running may be behind them."""
+
+_MISSING = re.compile(r"^name '(\w+)' is not defined")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+MOST_IN_VAIN = 10
+"""Cells that are tried a second time in vain. More of them are their own fault; only checks are always tried again."""
 
 CUT = "The outputs of this cell are left out: those of the notebook had more than {:.0f} MB before.\n"
 
@@ -173,8 +180,10 @@ class _Run:
         self.took: list[float] = []  # seconds, for each good cell
         self.numbers: list[int] = []  # what a notebook shows beside each good cell
         self.number = 0
+        self.unbound: dict[str, str] = {}  # why the cell that binds a name was not finished; empty where it was
         self.failing: set[int] = set()  # good cells that took their process down when they were run again
         self.suspected: set[int] = set()  # good cells without which a later one got further
+        self.in_vain = 0  # cells that were tried a second time, without being any better, since one was
         self.outputs_left = limits.outputs
         self.faults: dict[int, str] = {}
         self.seconds: dict[int, float] = {}
@@ -196,14 +205,26 @@ class _Run:
             cell.outputs = [error_output(lost.name, str(lost))]
             if is_check:
                 cell.metadata.chainrule = {"verdict": "not run", "message": str(lost)}
+            else:
+                self.unbound |= dict.fromkeys(bound(str(cell.source)), str(lost))
         else:
             cell.execution_count = report.execution_count
             cell.outputs = _as_nbgrader_reads_them(report) if is_check else list(report.outputs)
             if is_check:
+                self.explain(cell)
                 cell.metadata.chainrule = _found(report)
             else:
                 self.remember(cell, report)
+                self.unbound |= dict.fromkeys(bound(str(cell.source)), _stopped_by(report))
         self.seconds[index] = time.monotonic() - began
+
+    def explain(self, check: NotebookNode) -> None:
+        """Say of an answer that a check does not find why it is not there, where its cell did not get so far."""
+        for error in check.outputs:
+            name = _MISSING.search(error.evalue) if error.output_type == "error" else None
+            if name and (why := self.unbound.get(name[1])):
+                error.evalue += f". See the cell that defines it: {why}"
+                error.traceback = [*error.traceback[:-1], f"{error.ename}: {error.evalue}"]
 
     def run(self, source: str, is_check: bool) -> Report:
         """Run a cell; once more, with the cells alone that it rests on, where another one may have spoilt it."""
@@ -224,9 +245,12 @@ class _Run:
             chosen = relevant(self.good, read(source))
             others = {number for number in range(len(self.good)) if number not in chosen}
             suspects = {number for number in others if is_suspicious(self.good[number])}
-            if suspects or (others and _why(report, lost) in AT_ONCE):
+            is_worth_it = suspects or (others and _why(report, lost) in AT_ONCE)
+            if is_worth_it and (is_check or self.in_vain < MOST_IN_VAIN):
                 again = self.apart(source, is_check, chosen)
+                self.in_vain += 1
                 if _achieved(again, is_check) > _achieved(report, is_check):
+                    self.in_vain = 0
                     report, lost = again, None
                     self.suspected |= suspects
                     self.drop("student")
@@ -247,7 +271,9 @@ class _Run:
         if not is_check:
             return self.ask("student", {"run": {"source": source, "number": self.number}}, seconds)
         try:
-            return self.ask("grading", {"check": {"source": source, "number": self.number, "seconds": seconds}}, seconds + GRACE)
+            return self.ask(
+                "grading", {"check": {"source": source, "number": self.number, "seconds": seconds}}, seconds + GRACE
+            )
         finally:
             self.look_after_both()
 
@@ -498,6 +524,12 @@ def _found(report: Report) -> dict[str, Any]:
     if errors:
         return {"verdict": "not run", "message": f"{errors[0].ename}: {errors[0].evalue}"}
     return {"verdict": "run", "message": ""}
+
+
+def _stopped_by(report: Report) -> str:
+    """What stopped a cell, in words; empty where it got to its end."""
+    errors = [output for output in report.outputs if output.output_type == "error"]
+    return _COLOUR.sub("", errors[-1].traceback[-1] if errors[-1].traceback else errors[-1].ename) if errors else ""
 
 
 def _tags(cell: NotebookNode) -> list[str]:

@@ -111,8 +111,14 @@ class Shell:
         axes.legend(title="x")
         figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
 
-    def run(self, source: str) -> CellRun:
+    def run(self, source: str, number: int | None = None) -> CellRun:
         """Run a cell.
+
+        Parameters
+        ----------
+        source : of the cell
+        number : what the notebook shows beside it; None for one more than the last. Cells that run elsewhere have
+            numbers too, and their places in the history are empty.
 
         Returns
         -------
@@ -123,6 +129,8 @@ class Shell:
         try:
             try:
                 self._begin()
+                if number is not None:
+                    self._skip_to(number)
                 run.error = self._cell(source)
             except BaseException as error:  # the cell broke what runs it, or a signal of its own came in between
                 run.error = self._fallback(error)
@@ -137,6 +145,13 @@ class Shell:
             run.status, run.error = "error", BROKEN
             run.outputs = [*run.outputs, {"output_type": "error", **BROKEN}]
         return run
+
+    def _skip_to(self, number: int) -> None:
+        """Give the next cell a number."""
+        history = self.ipython.history_manager
+        for inputs in (history.input_hist_parsed, history.input_hist_raw):
+            inputs += [""] * (number - len(inputs))
+        self.ipython.execution_count = number
 
     def settle(self, source: str = "pass") -> None:
         """Run a cell that nobody sees, so that the first real one of this process need not touch all memory first.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-__all__ = ["is_suspicious", "read", "relevant"]
+__all__ = ["bound", "is_suspicious", "read", "relevant"]
 
 LONGEST = 100_000
 """Characters of a cell that is looked at."""
@@ -55,16 +55,16 @@ def relevant(sources: Sequence[str], names: Iterable[str]) -> list[int]:
     cells = [_cell(source) for source in sources]
     modules = set().union(*(cell.imported for cell in cells))
     imported: dict[str, str] = {}
-    bound = []
+    bindings = []
     for cell in cells:
-        bound.append(cell.bound - {name for name, origin in cell.imported.items() if imported.get(name) == origin})
-        imported = {name: origin for name, origin in imported.items() if name not in bound[-1]} | cell.imported
+        bindings.append(cell.bound - {name for name, origin in cell.imported.items() if imported.get(name) == origin})
+        imported = {name: origin for name, origin in imported.items() if name not in bindings[-1]} | cell.imported
     needed, chosen = set(names), set[int]()
     while True:
         found = {
             number
             for number, cell in enumerate(cells)
-            if cell.everything or bound[number] & needed or (cell.changed - modules) & needed
+            if cell.everything or bindings[number] & needed or (cell.changed - modules) & needed
         }
         if found == chosen:
             return sorted(chosen)
@@ -75,6 +75,11 @@ def relevant(sources: Sequence[str], names: Iterable[str]) -> list[int]:
 def read(source: str) -> Set[str]:
     """The names that a cell reads."""
     return _cell(source).read
+
+
+def bound(source: str) -> Set[str]:
+    """The names that a cell binds."""
+    return _cell(source).bound
 
 
 def is_suspicious(source: str) -> bool:
@@ -152,10 +157,10 @@ def _cell(source: str) -> _Cell:
                 found.bound.add(name)
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 module = f"{node.module}:" if isinstance(node, ast.ImportFrom) else ""
-                bound = {(alias.asname or alias.name).partition(".")[0]: module + alias.name for alias in names}
-                found.everything |= "*" in bound
-                found.bound |= bound.keys()
-                found.imported |= bound
+                names_bound = {(alias.asname or alias.name).partition(".")[0]: module + alias.name for alias in names}
+                found.everything |= "*" in names_bound
+                found.bound |= names_bound.keys()
+                found.imported |= names_bound
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                 found.changed.add(_root(node))
     return found

@@ -64,7 +64,7 @@ def _main(shell: Shell, control: Channel) -> None:
         control,
         shell.namespace,
         trusted=True,
-        answers={"begin": begin, "run": lambda source: vars(shell.run(source))},
+        answers={"begin": begin, "run": lambda cell: vars(shell.run(cell["source"], cell["number"]))},
         explain=withholding.explain,
     )
     stand_in.install(ask)

@@ -13,10 +13,11 @@ import gc
 import os
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,9 @@ from autograder.errors import CourseError
 from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed
 from autograder.isolation.confinement import Confinement, Policy
+
+with contextlib.suppress(ImportError):
+    import fcntl  # Windows has none, nor forks
 
 __all__ = ["FORKS", "OUT_OF_MEMORY", "Program", "serve"]
 
@@ -62,6 +66,8 @@ class Program:
     def __init__(self, start: dict[str, Any]) -> None:
         self.allow_unconfined = bool(start["allow_unconfined"])
         self.main: Main = import_module(start["program"]).prepare(start["settings"])
+        gc.collect()  # which closes files that nobody holds any more
+        self.files = _open_files()
         policy = dict(start["policy"])
         for name in ("readable", "hidden"):
             policy[name] = tuple(map(Path, policy[name]))
@@ -75,7 +81,8 @@ class Program:
             try:
                 os.chdir(folder)
                 os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-                layers = self.confinement.apply(folder, self.allow_unconfined, keep=(connection.fileno(),))
+                keep = (connection.fileno(), *_opened_again(self.files))
+                layers = self.confinement.apply(folder, self.allow_unconfined, keep=keep)
             except CourseError as error:
                 channel.send({"failed": str(error)})
                 return
@@ -90,6 +97,33 @@ class Program:
             os._exit(status)  # whatever happened: nothing of the parent's may run twice
 
 
+def _open_files() -> dict[int, str]:
+    """The files that imported modules hold open for reading, such as matplotlib its fonts, by descriptor.
+
+    They must stay open in a child: the module would read another file under the same number, or close it.
+    """
+    found = {}
+    folder = Path("/proc/self/fd")
+    for number in [int(entry.name) for entry in folder.iterdir()] if folder.is_dir() else []:
+        with contextlib.suppress(OSError):
+            path = os.readlink(folder / str(number))
+            reads = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+            if number > 2 and reads and stat.S_ISREG(os.fstat(number).st_mode):
+                found[number] = path
+    return found
+
+
+def _opened_again(files: dict[int, str]) -> Iterator[int]:
+    """Open files anew under the same numbers: a place in a file is shared by all who have it from one parent."""
+    for number, path in files.items():
+        with contextlib.suppress(OSError):  # closed by the fork itself, as by matplotlib those of its own cache
+            place = os.lseek(number, 0, os.SEEK_CUR)
+            with open(path, "rb", buffering=0) as file:
+                file.seek(place)
+                os.dup2(file.fileno(), number, inheritable=False)
+            yield number
+
+
 class _Forks:
     """The children there are, and one that is ready."""
 
@@ -97,7 +131,6 @@ class _Forks:
         self.folder = Path(start["folder"])
         self.program = Program(start)
         self.children: dict[int, Path] = {}
-        gc.collect()
         gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
         self.spare = self.fork()
 

@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from autograder.course.build import build, source_notebook
-from autograder.course.folders import lesson_sources
+from autograder.course.folders import LESSONS as LESSONS_FOLDER
+from autograder.course.folders import lesson_sources, notebook_path
 from autograder.exercises import exercises
 
 SOURCES = lesson_sources(None, None)
@@ -68,6 +69,23 @@ def solved(_solved_lessons: dict[str, Solved], tmp_path: Path) -> Callable[[str]
             notebook = executed(path, tmp_path)
             _solved_lessons[lesson] = Solved(notebook, time.perf_counter() - start)
         return _solved_lessons[lesson]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def _lessons_as_released() -> dict[str, NotebookNode]:
+    return {}
+
+
+@pytest.fixture
+def as_released(_lessons_as_released: dict[str, NotebookNode], tmp_path: Path) -> Callable[[str], NotebookNode]:
+    """Runs a lesson as learners get it, unless that has been done."""
+
+    def run(lesson: str) -> NotebookNode:
+        if lesson not in _lessons_as_released:
+            _lessons_as_released[lesson] = executed(notebook_path(LESSONS_FOLDER, lesson), tmp_path)
+        return _lessons_as_released[lesson]
 
     return run
 

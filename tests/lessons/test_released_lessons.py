@@ -55,10 +55,9 @@ def test_a_solved_lesson_stays_within_its_time_budget(
 
 
 def test_a_lesson_as_released_runs_and_every_check_says_not_attempted(
-    lesson: str, scratch: Path, tmp_path: Path, run_released: Callable[[Path, Path], NotebookNode]
+    lesson: str, as_released: Callable[[str], NotebookNode]
 ):
-    (path,) = release([lesson], scratch, lessons_dir=scratch / "released")
-    notebook = run_released(path, tmp_path)
+    notebook = as_released(lesson)
     assert complaints(notebook) == []
     for cell in checks(notebook):
         (result,) = [output for output in cell.outputs if output.output_type == "execute_result"]
