@@ -23,6 +23,7 @@ from autograder.cli import main
 from autograder.course.build import grade_id
 from autograder.course.single import Grading, check_notebook
 from autograder.errors import CourseError
+from autograder.execution.notebook import Limits
 from tests.attacks.conftest import ATTACKED, LESSON, check_id, scores
 
 WRONG = "def two_steps(x):\n    return x, x"
@@ -229,6 +230,15 @@ def test_a_notebook_of_100_megabytes(part: str, honest: Callable[[], NotebookNod
     grading = graded(tmp_path / "homework.ipynb", json.dumps(nb))
     assert grading.score == grading.points, grading
     assert len(grading.faults) == (part == "source")
+
+
+def test_hundreds_of_errors_leave_time_for_the_others(honest: Callable[[], NotebookNode], tmp_path: Path) -> None:
+    """Each of them might be the fault of the suspicious first cell, and trying it without that takes a while."""
+    nb = honest()
+    nb.cells[1:1] = map(nbformat.v4.new_code_cell, ["import os", *["1 / 0"] * 300])
+    nbformat.write(nb, tmp_path / "homework.ipynb")
+    grading = check_notebook(tmp_path / "homework.ipynb", LESSON, limits=Limits(notebook=30))
+    assert grading.score == grading.points, grading
 
 
 def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path) -> None:
