@@ -141,7 +141,7 @@ class Filter:
 
 def _compiled(truncate: bool) -> bytes:
     """The filter as the kernel takes it."""
-    libseccomp: Any = import_module("pyseccomp")  # which has no type information
+    import pyseccomp as libseccomp  # here, because it fails where the system has no libseccomp
 
     def masked(argument: int, value: int, mask: int = _INTEGER) -> Any:
         return libseccomp.Arg(argument, libseccomp.MASKED_EQ, mask, value)

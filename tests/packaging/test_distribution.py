@@ -60,7 +60,7 @@ def imported_names(source: str) -> set[str]:
 
 def distributions_of(sources: list[str]) -> set[str]:
     """What has to be installed for these sources, beside Python and this project."""
-    foreign = set().union(*map(imported_names, sources)) - set(sys.stdlib_module_names) - set(PACKAGES)
+    foreign = set().union(*map(imported_names, sources)) - set(sys.stdlib_module_names) - {*PACKAGES, "tests"}
     providers = packages_distributions()
     return {name for module in foreign for name in bounds(providers[module])}
 

@@ -6,6 +6,7 @@ and the answer is a pickle in hexadecimal: what ``Shell.run`` returned for each 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ def main() -> None:
     shell = Shell()
     import ipywidgets  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
-    import matplotlib_inline.backend_inline  # noqa: F401
+    importlib.import_module("matplotlib_inline.backend_inline")
 
     assert threading.active_count() == 1
     for line in sys.stdin:
