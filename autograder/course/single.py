@@ -102,7 +102,7 @@ def check_notebook(
 
     Parameters
     ----------
-    path : the notebook; the files beside it are there for its cells
+    path : the notebook; where no other one is in its folder, the files there are there for its cells too
     lesson : such as ``"05_backpropagation"``; None to tell it from the notebook
     seed : of the checks; None for a fresh one
     limits, resources : what it may use; None for the usual
@@ -125,7 +125,7 @@ def check_notebook(
         seed=seed,
         is_check=is_check,
         definitions=definitions([]),
-        files=path.resolve().parent,
+        files=_files(path),
         limits=limits or Limits(),
     )
     seconds = {
@@ -140,6 +140,12 @@ def check_notebook(
         changes=tuple(changes),
         faults=tuple(f"Cell {index + 1}: {fault}" for index, fault in execution.faults.items()),
     )
+
+
+def _files(path: Path) -> Path | None:
+    """The folder of files that belong to a notebook; None where others lie there, whose files they may be."""
+    folder = path.resolve().parent
+    return folder if len(list(folder.glob("*.ipynb"))) == 1 else None
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -22,6 +22,7 @@ def main() -> None:
     shell = Shell()
     import ipywidgets  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
+
     importlib.import_module("matplotlib_inline.backend_inline")
 
     assert threading.active_count() == 1

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from autograder.checking.seeding import BITS
-from autograder.execution.seeds import FOLDER, submission_seed
 from autograder.errors import CourseError
+from autograder.execution.seeds import FOLDER, submission_seed
 
 NOTEBOOK = b'{"cells": []}'
 
