@@ -40,6 +40,9 @@ GIVEN = {name: f"from autograder import {name}" for name in ("check", "evaluate"
 """What every check may use, whatever the notebook imports."""
 
 
+RECORDED = ("id", "verdict", "message", "mistakes", "score", "max_score", "seed")
+"""What is kept of a result beside what it shows."""
+
 REHEARSAL = 'from autograder import check\ncheck("00.square", lambda x: 2 * x)'
 """A check that a grading process runs before it is needed."""
 
@@ -187,7 +190,7 @@ class _Checks:
             # The next check sees what the learner's cells have made of the name by then.
             if self.shell.namespace.get(name) is value:
                 del self.shell.namespace[name]
-        return {**run, "results": [result.to_dict() for result in results]}
+        return {**run, "results": [{name: getattr(each, name) for name in RECORDED} for each in results]}
 
     def define(self, name: str) -> bool:
         """Run the instructor's definition of a name, and first those it needs; whether there is one."""

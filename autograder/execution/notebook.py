@@ -270,12 +270,12 @@ class _Run:
             self.child("student")
         if not is_check:
             return self.ask("student", {"run": {"source": source, "number": self.number}}, seconds)
+        request = {"source": source, "number": self.number, "seconds": seconds}
         try:
-            return self.ask(
-                "grading", {"check": {"source": source, "number": self.number, "seconds": seconds}}, seconds + GRACE
-            )
-        finally:
-            self.look_after_both()
+            return self.ask("grading", {"check": request}, seconds + GRACE)
+        except _Lost:
+            self.look_after_student()
+            raise
 
     def apart(self, source: str, is_check: bool, earlier: Sequence[int]) -> Report | None:
         """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""
@@ -291,22 +291,11 @@ class _Run:
                 self.children["student"] = kept
                 self.connect()
 
-    def look_after_both(self) -> None:
-        """After a check: a student process that is gone, or has not come back from a call, is not used any more.
-
-        Nor is one that the grading process does not talk to any more, because it was late or broke the rules.
-        """
-        if "student" not in self.children:
+    def look_after_student(self) -> None:
+        """After a check that was lost: a student process that has not come back from a call is not used any more."""
+        child = self.children.get("student")
+        if child is None:
             return
-        if (grading := self.children.get("grading")) is not None:
-            try:
-                grading.channel.send({"idle": None, "turn": None}, timeout=1)
-                if not grading.channel.receive(GRACE)["connected"]:
-                    self.drop("student")
-                    return
-            except (ChannelClosed, BadMessage, TimedOut):
-                self.drop("grading")
-        child = self.children["student"]
         try:
             child.channel.send({"idle": None, "turn": None}, timeout=1)
             child.channel.receive(1)
@@ -323,7 +312,11 @@ class _Run:
         return left if self.limits.cell is None else min(left, self.limits.cell)
 
     def ask(self, role: str, message: dict[str, Any], seconds: float) -> Report:
-        """Have a cell run, and read the report; a process that does not give one is dropped."""
+        """Have a cell run, and read the report; a process that does not give one is dropped.
+
+        So is a student process that the grading process does not talk to any more: it is gone, or was late, or broke
+        the rules.
+        """
         child = self.child(role)
         turn = secrets.randbits(32)  # so that a report which was sent before it was asked for shows
         try:
@@ -332,6 +325,8 @@ class _Run:
             reply = child.channel.receive(GRACE)
             if not isinstance(reply, dict) or reply.pop("turn", None) != turn:
                 raise BadMessage("It came out of turn.")
+            if role == "grading" and not reply["connected"]:
+                self.drop("student")
             return read_report(reply, child.channel.size)
         except TimedOut:
             self.drop(role)
@@ -518,8 +513,7 @@ def _why(report: Report | None, lost: _Lost | None) -> str:
 def _found(report: Report) -> dict[str, Any]:
     """What a check found, in short, for the metadata of its cell; the last one, where a cell has several."""
     if report.results:
-        names = ("id", "verdict", "message", "mistakes", "score", "max_score", "seed")
-        return {name: report.results[-1][name] for name in names}
+        return report.results[-1]
     errors = [output for output in report.outputs if output.output_type == "error"]
     if errors:
         return {"verdict": "not run", "message": f"{errors[0].ename}: {errors[0].evalue}"}

@@ -53,7 +53,7 @@ class CellProcess:
             "listen": self.listen,
             "accept": self.accept,
             "call": self.call,
-            "idle": self.idle,
+            "idle": lambda _: {},
             **answers,
         }
         self.listener: Listener | None = None
@@ -70,7 +70,8 @@ class CellProcess:
             request = self.control.receive()
             turn = request.pop("turn")
             ((name, argument),) = request.items()
-            self.control.send({**self.answers[name](argument), "turn": turn})
+            reply = self.answers[name](argument)
+            self.control.send({**reply, "turn": turn, "connected": self.is_connected})
 
     def do_chores(self) -> None:
         """Do what can be done ahead, a piece at a time, until somebody wants something."""
@@ -134,9 +135,10 @@ class CellProcess:
         """Answer the process behind a channel from now on."""
         self.peer = Peer(channel, self.namespace, trusted=self.trusted, explain=self.explain)
 
-    def idle(self, _: None) -> dict[str, Any]:
-        """Say that nothing is under way here, and whether the other process can still be talked to."""
-        return {"connected": self.peer is not None and self.peer.is_usable}
+    @property
+    def is_connected(self) -> bool:
+        """Whether the other process can still be talked to."""
+        return self.peer is not None and self.peer.is_usable
 
     def disconnect(self) -> None:
         """Forget the other process."""

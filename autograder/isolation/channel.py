@@ -32,6 +32,10 @@ ITEMS = 2_000_000
 DESCRIPTORS = 8
 """File descriptors that come with one message; the kernel closes further ones."""
 
+SPIN = 50e-6
+"""Seconds for which a reply is looked for again and again before the process goes to sleep: being woken takes longer
+than most replies do."""
+
 _LENGTH = struct.Struct(">I")
 _PIECE = 1 << 18
 """Bytes that are read at once: memory is taken as data arrives, not as a length announces it."""
@@ -171,11 +175,13 @@ class Channel:
     def _fill(self, size: int, deadline: float | None) -> None:
         """Read until there are ``size`` bytes, and no byte further: what is left shows in ``select``."""
         partial = self._partial
+        until = time.perf_counter() + SPIN
         while len(partial) < size:
-            self._wait(self._can_read, deadline)
             try:
                 piece = self._read(min(size - len(partial), _PIECE))
             except BlockingIOError:
+                if time.perf_counter() > until:
+                    self._wait(self._can_read, deadline)
                 continue
             except OSError as error:
                 piece, reason = b"", f" ({error.strerror})"

@@ -67,7 +67,7 @@ class Program:
         self.allow_unconfined = bool(start["allow_unconfined"])
         self.main: Main = import_module(start["program"]).prepare(start["settings"])
         gc.collect()  # which closes files that nobody holds any more
-        self.files = _open_files()
+        self.files = _open_files() if FORKS else {}
         policy = dict(start["policy"])
         for name in ("readable", "hidden"):
             policy[name] = tuple(map(Path, policy[name]))
