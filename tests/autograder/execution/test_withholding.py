@@ -25,9 +25,6 @@ from autograder.exercises.libraries import AUTODIFF, LIBRARIES
 
 RUN_LESSON = Path(__file__).with_name("run_lesson.py")
 LESSONS = list(dict.fromkeys(exercise.lesson for exercise in exercises()))
-TRAINING = ("06_gradient_descent", "08_recurrent_networks", "09_convolutional_networks", "10_capstone")
-"""Lessons that take long, since they train networks. Here only their imports and explorers are run."""
-
 NOT_DRAWN_IN = {"04_sigmoid_network": 2, "05_backpropagation": 1, "10_capstone": 1}
 """Explorers that compute with what is withheld in their own lesson."""
 
@@ -86,13 +83,13 @@ def run(lesson: str, cells: list[str]) -> list[dict[str, Any]]:
 
 
 def cells_of(lesson: str) -> list[str]:
-    """A lesson's code cells, with answers; of a long one those that import, and those that show an explorer."""
+    """A lesson's code cells that import, and those that show an explorer.
+
+    All cells of all lessons run in student processes in ``tests/lessons/test_isolated_marks.py``.
+    """
     notebook = source_notebook(lesson, lesson_sources([lesson], None)[lesson])
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    if lesson in TRAINING:
-        cells = [cell for cell in cells if "from chainrule_lib" in cell or cell.endswith("_explorer()")]
-        assert len(cells) > 1
-    return cells
+    return [cell for cell in cells if "from chainrule_lib" in cell or cell.endswith("_explorer()")]
 
 
 def parts_of(lesson: str) -> withholding._Withheld:
