@@ -53,6 +53,7 @@ def test_plots(confined: Any, name: str) -> None:
     """Drawn and saved, with text."""
     plt.figure().text(0, 0, "σ ∂")  # the fonts are known
     plt.gcf().canvas.draw()
+    plt.close()
 
     def draw() -> int:
         figure, axes = plt.subplots()
