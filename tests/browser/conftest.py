@@ -5,6 +5,7 @@ The browser is Debian's Chromium, driven by Playwright; nothing is downloaded.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,12 @@ def home(tmp_path: Path) -> Path:
 def address(lessons: Path, home: Path) -> Iterator[str]:
     """What `chainrule start` prints for these lessons."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
+    with socket.socket() as probe:
+        # Two servers that start at the same moment would find the same port free, the usual one.
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     server = subprocess.Popen(
-        [Path(sys.executable).with_name("chainrule"), "start", "--no-browser", "--lessons", lessons],
+        [Path(sys.executable).with_name("chainrule"), "start", "--no-browser", "--port", port, "--lessons", lessons],
         env={**inherited, "HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
