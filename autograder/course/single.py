@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autograder.course.build import graded_cells
+from autograder.course.build import check_id, grade_id, graded_cells
 from autograder.course.submissions import restore
 from autograder.errors import CourseError
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
 from autograder.execution.preprocessor import is_check
-from autograder.exercises import exercises
+from autograder.exercises import Exercise, exercises
 from autograder.isolation.report import warning
 
 __all__ = ["Grading", "Row", "check_notebook", "read_notebook", "shown"]
@@ -114,7 +114,8 @@ def check_notebook(
     """
     nb = read_notebook(path)
     lesson = lesson or _lesson(nb, path)
-    released = {name: cell for each in _of(lesson) for name, cell in graded_cells(each).items()}
+    asked = _of(lesson)
+    released = {name: cell for each in asked for name, cell in graded_cells(each).items()}
     changes = restore(nb, released)
     parents = warm_parents(lesson, resources or Resources())
     seed = secrets.randbits(32) if seed is None else seed
@@ -134,9 +135,9 @@ def check_notebook(
     return Grading(
         path=str(path),
         lesson=lesson,
-        rows=tuple(_row(cell, seconds) for cell in nb.cells if is_check(cell)),
+        rows=_rows(nb, asked, seconds),
         seed=seed,
-        unconfined=tuple(layer.name for layer in execution.layers if layer.required and not layer.in_force),
+        unconfined=execution.unconfined,
         changes=tuple(changes),
         faults=tuple(f"Cell {index + 1}: {fault}" for index, fault in execution.faults.items()),
     )
@@ -197,7 +198,7 @@ def _reason(error: Exception) -> str:
 def _lesson(nb: NotebookNode, path: Path) -> str:
     """The lesson most of whose exercises a notebook mentions."""
     lessons = {each.id: each.lesson for each in exercises()}
-    names = {name: each.lesson for each in exercises() for name in graded_cells(each)}
+    names = {name: each.lesson for each in exercises() for name in (grade_id(each.id), check_id(each.id))}
     found = Counter(_mentioned(nb, lessons, names))
     if path.stem in lessons.values():
         found[path.stem] += 1
@@ -218,7 +219,7 @@ def _mentioned(nb: NotebookNode, lessons: dict[str, str], names: dict[str, str])
             yield names[name]
 
 
-def _of(lesson: str) -> list[Any]:
+def _of(lesson: str) -> list[Exercise]:
     """The exercises of a lesson."""
     found = [each for each in exercises() if each.lesson == lesson]
     if not found:
@@ -227,10 +228,15 @@ def _of(lesson: str) -> list[Any]:
     return found
 
 
-def _row(cell: NotebookNode, seconds: dict[str, float]) -> Row:
+def _rows(nb: NotebookNode, asked: Iterable[Exercise], seconds: dict[str, float]) -> tuple[Row, ...]:
+    """The rows of a notebook that was run, in its order."""
+    checked = {check_id(each.id): each for each in asked}
+    checks = [cell for cell in nb.cells if is_check(cell)]
+    return tuple(_row(cell, checked[cell.metadata.nbgrader.grade_id], seconds) for cell in checks)
+
+
+def _row(cell: NotebookNode, exercise: Exercise, seconds: dict[str, float]) -> Row:
     """The row of a check that was run: points as nbgrader takes them from its outputs."""
-    name = cell.metadata.nbgrader.grade_id
-    exercise = next(each for each in exercises() if name in graded_cells(each))
     score, points = determine_grade(cell)
     found = cell.metadata.get("chainrule", {})
     return Row(
@@ -241,7 +247,7 @@ def _row(cell: NotebookNode, seconds: dict[str, float]) -> Row:
         verdict=found.get("verdict", "not run"),
         message=found.get("message", ""),
         mistakes=tuple(found.get("mistakes", ())),
-        seconds=seconds.get(name, 0.0),
+        seconds=seconds.get(cell.metadata.nbgrader.grade_id, 0.0),
     )
 
 

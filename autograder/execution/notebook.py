@@ -92,6 +92,11 @@ class Execution:
     faults: dict[int, str]
     seconds: dict[int, float]
 
+    @property
+    def unconfined(self) -> tuple[str, ...]:
+        """The required layers that were missing; none, unless that was allowed."""
+        return tuple(layer.name for layer in self.layers if layer.required and not layer.in_force)
+
 
 class _Lost(Exception):
     """The process that was to run a cell did not come to its end; the message says why, after "It"."""
@@ -480,7 +485,7 @@ def _achieved(report: Report | None, is_check: bool) -> float:
     """How far a cell got: 0 where it has an error, 1 to the end, -1 where it was lost. Of a check, its share."""
     if report is None:
         return -1
-    if any(output.output_type == "error" for output in report.outputs):
+    if report.errors:
         return 0
     if not is_check or not report.results:
         return 1
@@ -507,23 +512,24 @@ def _why(report: Report | None, lost: _Lost | None) -> str:
     """The name of what kept a cell from its end; empty where nothing did."""
     if lost is not None:
         return lost.name
-    return next((str(each.ename) for each in report.outputs if each.output_type == "error"), "") if report else ""
+    return str(report.errors[0].ename) if report and report.errors else ""
 
 
 def _found(report: Report) -> dict[str, Any]:
     """What a check found, in short, for the metadata of its cell; the last one, where a cell has several."""
     if report.results:
         return report.results[-1]
-    errors = [output for output in report.outputs if output.output_type == "error"]
-    if errors:
-        return {"verdict": "not run", "message": f"{errors[0].ename}: {errors[0].evalue}"}
+    if report.errors:
+        return {"verdict": "not run", "message": f"{report.errors[0].ename}: {report.errors[0].evalue}"}
     return {"verdict": "run", "message": ""}
 
 
 def _stopped_by(report: Report) -> str:
     """What stopped a cell, in words; empty where it got to its end."""
-    errors = [output for output in report.outputs if output.output_type == "error"]
-    return _COLOUR.sub("", errors[-1].traceback[-1] if errors[-1].traceback else errors[-1].ename) if errors else ""
+    if not report.errors:
+        return ""
+    last = report.errors[-1]
+    return _COLOUR.sub("", last.traceback[-1] if last.traceback else last.ename)
 
 
 def _tags(cell: NotebookNode) -> list[str]:

@@ -67,7 +67,7 @@ def recorded(execution: Execution) -> dict[str, Any]:
     """How a notebook was graded, for its metadata: what a regrade needs, and what an instructor may ask."""
     return {
         "seed": execution.seed,
-        "unconfined": [layer.name for layer in execution.layers if layer.required and not layer.in_force],
+        "unconfined": list(execution.unconfined),
         "faults": {str(index): fault for index, fault in execution.faults.items()},
     }
 

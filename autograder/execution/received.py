@@ -30,7 +30,6 @@ class Report:
 
     Parameters
     ----------
-    ok : whether it ran to its end
     execution_count : its number, None where it has none
     outputs : nbformat outputs, in order
     display_ids : beside each output, the name by which later cells may renew it; empty where it has none
@@ -40,7 +39,6 @@ class Report:
     size : bytes of the message
     """
 
-    ok: bool
     execution_count: int | None
     outputs: tuple[NotebookNode, ...]
     display_ids: tuple[str, ...]
@@ -48,6 +46,11 @@ class Report:
     widgets: dict[str, Any]
     results: tuple[dict[str, Any], ...] = ()
     size: int = 0
+
+    @property
+    def errors(self) -> list[NotebookNode]:
+        """The outputs that are errors."""
+        return [output for output in self.outputs if output.output_type == "error"]
 
 
 def read_report(message: Any, size: int = 0) -> Report:
@@ -60,7 +63,6 @@ def read_report(message: Any, size: int = 0) -> Report:
     """
     try:
         outputs, updates, widgets = message["outputs"], message["updates"], message["widgets"]
-        count = message["execution_count"]
         if not (isinstance(outputs, list) and isinstance(updates, list) and isinstance(widgets, dict)):
             raise BadMessage("a report without lists")
         if max(len(outputs), len(updates)) > OUTPUTS or len(widgets) > WIDGETS:
@@ -70,8 +72,7 @@ def read_report(message: Any, size: int = 0) -> Report:
             error = message["error"] or {"ename": "Error", "evalue": "", "traceback": []}
             outputs.append({**error, "output_type": "error"})
         return Report(
-            ok=message["status"] == "ok",
-            execution_count=count if type(count) is int and 0 <= count < 10**9 else None,
+            execution_count=_number(message["execution_count"]),
             outputs=tuple(_output(output) for output in outputs),
             display_ids=tuple(_display_id(output) for output in outputs),
             updates=tuple(_update(update) for update in updates),
@@ -99,12 +100,11 @@ def _output(output: Mapping[str, Any]) -> NotebookNode:
         case "display_data":
             return new_output("display_data", data=_bundle(output["data"]), metadata=_object(output["metadata"]))
         case "execute_result":
-            count = output["execution_count"]
             return new_output(
                 "execute_result",
                 data=_bundle(output["data"]),
                 metadata=_object(output["metadata"]),
-                execution_count=count if type(count) is int and 0 <= count < 10**9 else None,
+                execution_count=_number(output["execution_count"]),
             )
     raise BadMessage("an output of an unknown type")
 
@@ -114,6 +114,11 @@ def _update(update: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, A
     data, metadata = _bundle(update["data"]), _object(update["metadata"])
     new_output("display_data", data=data, metadata=metadata)  # which raises an error where this is none
     return _display_id(update), data, metadata, len(json.dumps(data)) + len(json.dumps(metadata))
+
+
+def _number(count: Any) -> int | None:
+    """The number beside a cell, where it is one."""
+    return count if type(count) is int and 0 <= count < 10**9 else None
 
 
 def _display_id(output: Mapping[str, Any]) -> str:

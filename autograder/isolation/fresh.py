@@ -25,7 +25,7 @@ from typing import Any
 from autograder.errors import CourseError
 from autograder.isolation import scratch
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
-from autograder.isolation.confinement import Layer, Policy
+from autograder.isolation.confinement import Policy
 from autograder.isolation.forking import Program
 from autograder.isolation.loopback import Listener, call
 from autograder.isolation.warm import START, Child, Parent, description, environment, last_words, python_path
@@ -117,10 +117,7 @@ class FreshParent(Parent):
         except (ChannelClosed, TimedOut, BadMessage) as error:
             self.reap(process.pid, 1.0)
             raise CourseError(f"A process for grading could not be made{last_words(self.folder)}") from error
-        if "failed" in ready:
-            child.end()
-            raise CourseError(ready["failed"])
-        child.layers = tuple(Layer(**layer) for layer in ready["layers"])
+        child.introduced(ready)
         return child
 
     def reap(self, pid: int, patience: float) -> int | None:

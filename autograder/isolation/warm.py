@@ -88,6 +88,19 @@ class Child:
         self.channel.close()
         return _in_words(self.parent.reap(self.pid, 1.0 if gone else 0.0))
 
+    def introduced(self, ready: dict[str, Any]) -> None:
+        """Take over what it said of itself when it was confined.
+
+        Raises
+        ------
+        CourseError
+            It could not be; it is ended.
+        """
+        if "failed" in ready:
+            self.end()
+            raise CourseError(ready["failed"])
+        self.layers = tuple(Layer(**layer) for layer in ready["layers"])
+
     def release(self) -> None:
         """Kill it and remove its scratch folder, in a while: nobody waits for that."""
         self.channel.close()
@@ -215,10 +228,7 @@ class WarmParent(Parent):
             ready = channel.receive(FORK)
         except (ChannelClosed, TimedOut, BadMessage) as error:
             raise CourseError(f"A process for grading could not be made: it {child.end(gone=True)}.") from error
-        if "failed" in ready:
-            child.end()
-            raise CourseError(ready["failed"])
-        child.layers = tuple(Layer(**layer) for layer in ready["layers"])
+        child.introduced(ready)
         return child
 
     def reap(self, pid: int, patience: float) -> int | None:

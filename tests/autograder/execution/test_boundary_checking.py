@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import importlib.util
 import itertools
 import os
 import sys
@@ -12,7 +11,6 @@ import types
 import warnings
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -22,25 +20,10 @@ import sympy
 from autograder import Exercise, evaluate, exercises
 from autograder.execution.boundary import StudentGone, StudentTimeout
 from autograder.exercises import find
+from tests.autograder.test_right_answers import ANSWERS
 
 SEED = 7
 Across = Any
-
-
-def _answers() -> dict[str, list[Callable[..., Any]]]:
-    """The hand-written right answers of every lesson, by exercise."""
-    found: dict[str, list[Callable[..., Any]]] = {}
-    for path in sorted((Path(__file__).parents[1] / "right_answers").glob("lesson_*.py")):
-        spec = importlib.util.spec_from_file_location(f"right_answers_across_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found |= module.ANSWERS
-    return found
-
-
-ANSWERS = _answers()
 
 
 def compare(across: Across, id: str, *answers: Any) -> None:
