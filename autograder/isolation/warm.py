@@ -85,8 +85,9 @@ class Child:
         ``gone`` says that its channel was closed from the other side: most likely it is about to be dead.
         Returns the end of a sentence that begins with "It": ``"was still running"``, ``"crashed (SIGSEGV)"``.
         """
-        self.channel.close()
-        return _in_words(self.parent.reap(self.pid, 1.0 if gone else 0.0))
+        ending = _in_words(self.parent.reap(self.pid, 1.0 if gone else 0.0))
+        self.channel.close()  # not before: it would take that for a request to end itself
+        return ending
 
     def introduced(self, ready: dict[str, Any]) -> None:
         """Take over what it said of itself when it was confined.
