@@ -112,6 +112,9 @@ class IsolatedExecute(Execute):
             ),
             environment={name: os.environ[name] for name in ("NBGRADER_EXECUTION",) if name in os.environ},
         )
+        for index, seconds in execution.seconds.items():
+            if is_check(nb.cells[index]):
+                nb.cells[index].metadata.chainrule["seconds"] = round(seconds, 4)
         nb.metadata.language_info = LANGUAGE
         nb.metadata.chainrule = recorded(execution)
         for index, fault in execution.faults.items():

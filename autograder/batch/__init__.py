@@ -1,0 +1,6 @@
+"""Grading a whole class: every submission to a lesson, on all processors of a machine or on a Dask cluster.
+
+``chainrule grade`` is ``autograder.batch.grade``, ``chainrule report`` ``autograder.batch.report``, and ``chainrule
+export`` ``autograder.batch.export``. What they share is the course (``course``) and the record of what is not graded
+(``record``).
+"""
