@@ -25,12 +25,12 @@ class Record:
     Parameters
     ----------
     people : a sentence for each submission that needs a person, by learner
-    deaths : how often a submission has taken its worker down, by learner
+    aside : submissions that took their workers down and are not tried again: the digest of each, by learner
     regrading : the learners that an unfinished regrade still has to come to; None where there is none
     """
 
     people: dict[str, str] = field(default_factory=dict)
-    deaths: dict[str, int] = field(default_factory=dict)
+    aside: dict[str, str] = field(default_factory=dict)
     regrading: list[str] | None = None
 
     @classmethod

@@ -33,7 +33,7 @@ from autograder.execution.preprocessor import is_check
 from autograder.exercises import Exercise, exercises
 from autograder.isolation.report import warning
 
-__all__ = ["Grading", "Row", "check_notebook", "read_notebook", "shown"]
+__all__ = ["Grading", "Row", "check_notebook", "read_notebook", "why_unreadable", "shown"]
 
 LARGEST = 256 << 20
 """Bytes of a notebook that is read; the largest lesson, with all its pictures, has a hundredth of that."""
@@ -181,11 +181,11 @@ def read_notebook(path: Path) -> NotebookNode:
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # json and nbformat raise errors of their own, with no common class
-        raise CourseError(f"{path} is no notebook that can be read: {_reason(error)}.") from error
+        raise CourseError(f"{path} is no notebook that can be read: {why_unreadable(error)}.") from error
     return nb
 
 
-def _reason(error: Exception) -> str:
+def why_unreadable(error: Exception) -> str:
     """Why a notebook cannot be read, for people: most of nbformat's own errors speak of its attributes and keys."""
     if isinstance(error, NotJSONError):
         return "it is not JSON, or only the beginning of it"

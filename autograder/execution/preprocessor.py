@@ -23,8 +23,8 @@ from autograder.checking.seeding import BITS
 from autograder.errors import CourseError
 from autograder.execution.grading import definitions
 from autograder.execution.notebook import Execution, Limits, run_notebook
-from autograder.execution.parents import Resources, warm_parents
-from autograder.execution.seeds import submission_seed
+from autograder.execution.parents import Parents, Resources, warm_parents
+from autograder.execution.seeds import seed_of, submission_secret
 from autograder.isolation.report import warning
 
 __all__ = ["LANGUAGE", "IsolatedExecute", "instructor_definitions", "is_check", "recorded"]
@@ -84,26 +84,26 @@ class IsolatedExecute(Execute):
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any], km: Any = None
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Run a notebook that nbgrader has put in order, and write its outputs into it."""
+        """Run a notebook that nbgrader has put in order, and write its outputs into it.
+
+        Where there is no course folder, ``resources["chainrule"]`` holds what else is read there: the ``seed`` and the
+        instructor's ``definitions``. The seconds of each cell are left there.
+        """
         submission = resources.get("nbgrader", {})
+        given = resources.setdefault("chainrule", {})
         assignment = str(submission.get("assignment", ""))
         folder = resources.get("metadata", {}).get("path")
-        parents = warm_parents(
-            assignment,
-            Resources(
-                memory=self.memory,
-                cpu_seconds=int(self.notebook_timeout) + 1,
-                namespaces=self.namespaces,
-                allow_unconfined=self.allow_unconfined,
-            ),
-        )
+        if "definitions" not in given:
+            source = self._source(assignment, str(submission.get("notebook", "")))
+            given["definitions"] = instructor_definitions(source)
+        parents = self.parents(assignment)
         execution = run_notebook(
             nb,
             parents.student,
             parents.grading,
-            seed=self._seed(nb, submission),
+            seed=given["seed"] if "seed" in given else self._seed(nb, submission),
             is_check=is_check,
-            definitions=instructor_definitions(self._source(assignment, str(submission.get("notebook", "")))),
+            definitions=given["definitions"],
             files=Path(folder) if folder else None,
             limits=Limits(
                 cell=self.timeout if self.timeout and self.timeout > 0 else None,
@@ -112,6 +112,7 @@ class IsolatedExecute(Execute):
             ),
             environment={name: os.environ[name] for name in ("NBGRADER_EXECUTION",) if name in os.environ},
         )
+        given["seconds"] = execution.seconds
         for index, seconds in execution.seconds.items():
             if is_check(nb.cells[index]):
                 nb.cells[index].metadata.chainrule["seconds"] = round(seconds, 4)
@@ -123,6 +124,22 @@ class IsolatedExecute(Execute):
             self.log.warning(warning(unconfined))
         return nb, resources
 
+    def parents(self, assignment: str) -> Parents:
+        """Where the processes for an assignment's notebooks come from.
+
+        Raises
+        ------
+        CourseError
+            They do not start.
+        """
+        resources = Resources(
+            memory=self.memory,
+            cpu_seconds=int(self.notebook_timeout) + 1,
+            namespaces=self.namespaces,
+            allow_unconfined=self.allow_unconfined,
+        )
+        return warm_parents(assignment, resources)
+
     def _seed(self, nb: NotebookNode, submission: dict[str, Any]) -> int:
         """The seed of a submission's checks: the same whenever the same notebook is graded again."""
         assignment, student = (str(submission.get(name, "")) for name in ("assignment", "student"))
@@ -132,7 +149,7 @@ class IsolatedExecute(Execute):
         folder = Path(course.format_path(course.submitted_directory, student, assignment))
         handed_in = folder / f"{submission['notebook']}.ipynb"
         content = handed_in.read_bytes() if handed_in.is_file() else nbformat.writes(nb).encode("utf-8", "replace")
-        return submission_seed(Path(course.root), assignment, student, content)
+        return seed_of(submission_secret(Path(course.root), assignment, student), content)
 
     def _source(self, assignment: str, notebook: str) -> Path:
         """The instructor's notebook."""

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from autograder.checking.seeding import BITS
 from autograder.errors import CourseError
 
-__all__ = ["FOLDER", "submission_seed"]
+__all__ = ["FOLDER", "seed_of", "submission_secret"]
 
 FOLDER = "seeds"
 """In the course folder."""
@@ -29,21 +29,24 @@ _BYTES = 32
 _LONGEST = 120
 
 
-def submission_seed(course: Path, assignment: str, student: str, notebook: bytes) -> int:
-    """The seed of the checks of a submission.
+def submission_secret(course: Path, assignment: str, student: str) -> bytes:
+    """The secret of a learner's submissions to an assignment, the same for ever.
 
     Parameters
     ----------
     course : the course folder
     assignment, student : as nbgrader calls them
-    notebook : what was handed in
 
     Raises
     ------
     CourseError
-        The seeds cannot be read or written.
+        The secrets cannot be read or written.
     """
-    secret = _secret(course / FOLDER / _safe(assignment) / f"{_safe(student)}.json")
+    return _secret(course / FOLDER / _safe(assignment) / f"{_safe(student)}.json")
+
+
+def seed_of(secret: bytes, notebook: bytes) -> int:
+    """The seed of the checks of a notebook, byte for byte as it was handed in by the learner with this secret."""
     return int.from_bytes(sha256(secret + sha256(notebook).digest()).digest()) >> (256 - BITS)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from autograder.checking.seeding import BITS
 from autograder.errors import CourseError
-from autograder.execution.seeds import FOLDER, submission_seed
+from autograder.execution.seeds import FOLDER, seed_of, submission_secret
 
 NOTEBOOK = b'{"cells": []}'
 
@@ -23,6 +23,10 @@ def _no_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
+
+
+def submission_seed(course: Path, assignment: str, student: str, notebook: bytes) -> int:
+    return seed_of(submission_secret(course, assignment, student), notebook)
 
 
 def test_a_regrade_has_the_same_seed_and_another_notebook_another(tmp_path: Path) -> None:

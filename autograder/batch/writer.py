@@ -1,0 +1,183 @@
+"""The one writer: puts what workers found into nbgrader's gradebook, and the graded notebooks into its folder.
+
+Several submissions are one transaction. Their folders are made complete beside their place, the transaction is
+committed, and each folder is moved into its place: whoever is killed in between grades the same submission again, with
+the same seeds and the same rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from nbgrader.api import Gradebook, InvalidEntry, SubmittedAssignment, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties
+from traitlets.utils.importstring import import_item
+
+from autograder.batch.course import Course
+from autograder.batch.intake import Due, HandedIn, Intake
+from autograder.batch.record import FOLDER
+from autograder.batch.work import Graded, Outcome
+from autograder.errors import CourseError
+
+__all__ = ["Finished", "Writer"]
+
+PATIENCE = 60.0
+"""Seconds for which a gradebook that somebody else is writing to is tried again."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A submission that was graded and is to be written down."""
+
+    due: Due
+    handed_in: HandedIn
+    outcome: Outcome
+
+
+class Writer:
+    """Writes to the gradebook and the folders of a course; there is one at a time."""
+
+    def __init__(self, course: Course, intake: Intake) -> None:
+        self.course = course
+        self.lesson = intake.lesson
+        self.converter = converter = intake.converter
+        self.given = intake.given()
+        self.staging = course.root / FOLDER / "staging"
+        shutil.rmtree(self.staging, ignore_errors=True)  # what a killed run has left
+        listed = [import_item(each) if isinstance(each, str) else each for each in converter.autograde_preprocessors]
+        late = [each for each in listed if issubclass(each, AssignLatePenalties)]
+        self.penalties = late[0](config=course.config) if late else None
+
+    def write(self, finished: Sequence[Finished]) -> list[float]:
+        """Write some submissions down, all or none of them; their scores.
+
+        Parameters
+        ----------
+        finished : the submissions
+
+        Raises
+        ------
+        CourseError
+            The gradebook or the folder cannot be written to. Nothing is changed then.
+        """
+        staged: list[Path] = []
+        try:
+            staged += [self._staged(each) for each in finished]
+            scores = self._in_gradebook(finished)
+            for each, folder in zip(finished, staged, strict=True):
+                self._put_in_place(folder, each.due.student)
+        except OSError as error:
+            raise CourseError(
+                f"{error.filename or self.course.root} cannot be written: {error.strerror or error}. "
+                "What was graded before is kept; the same command does the rest."
+            ) from error
+        finally:
+            for folder in staged:
+                shutil.rmtree(folder, ignore_errors=True)
+        return scores
+
+    def _staged(self, finished: Finished) -> Path:
+        """The folder of a graded submission, complete, beside the place where it is going to be."""
+        self.staging.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(dir=self.staging))
+        folder.chmod(0o755)
+        notebooks = {f"{name}.ipynb": each.text.encode() for name, each in finished.outcome.notebooks.items()}
+        for path, content in {**finished.handed_in.submission.files, **self.given, **notebooks}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        return folder
+
+    def _put_in_place(self, folder: Path, student: str) -> None:
+        """Move a complete folder to where nbgrader looks for it, in place of an older one."""
+        place = self.course.folder("autograded", student, self.lesson)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            old = Path(mkdtemp(dir=self.staging)) / "old"
+            place.rename(old)
+            shutil.rmtree(old.parent, ignore_errors=True)
+        folder.rename(place)
+        self.converter.set_permissions(self.lesson, student)
+
+    def _in_gradebook(self, finished: Sequence[Finished]) -> list[float]:
+        """One transaction, tried again while others write."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self.course.gradebook() as book, _one_transaction(book):
+                    return [self._rows(book, each) for each in finished]
+            except (CourseError, InvalidEntry) as error:
+                if time.monotonic() > until:
+                    raise CourseError(
+                        f"{error} What was graded before is kept; the same command does the rest."
+                    ) from error
+            time.sleep(1)
+
+    def _rows(self, book: Gradebook, finished: Finished) -> float:
+        """The rows of one submission, as nbgrader's ``autograde`` leaves them; its score."""
+        student = finished.due.student
+        book.update_or_create_student(student)
+        timestamp = finished.handed_in.timestamp
+        times = {"timestamp": timestamp} if timestamp else {}
+        with book.db.no_autoflush:  # a submission is complete before it is written
+            submission = book.update_or_create_submission(self.lesson, student, **times)
+        for notebook in submission.notebooks:
+            graded = finished.outcome.notebooks.get(notebook.name)
+            if graded is None:
+                _not_handed_in(notebook)
+            else:
+                _graded(notebook, graded)
+                self._penalize(book, submission, notebook)
+        book.db.flush()
+        book.db.expire(submission, ["score"])
+        return float(submission.score)
+
+    def _penalize(self, book: Gradebook, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
+        """What a late notebook loses, by the course's own plugin; nbgrader has this in ``AssignLatePenalties``."""
+        if self.penalties is None:
+            return
+        notebook.late_submission_penalty = None
+        if submission.total_seconds_late > 0:
+            book.db.flush()
+            book.db.expire(notebook, ["score"])
+            self.penalties.init_plugin()
+            penalty = self.penalties.plugin_inst.late_submission_penalty(
+                submission.student_id, notebook.score, submission.total_seconds_late
+            )
+            if penalty is not None:
+                notebook.late_submission_penalty = self.penalties._check_late_penalty(notebook, penalty)
+
+
+@contextmanager
+def _one_transaction(book: Gradebook) -> Iterator[None]:
+    """Let nbgrader's methods, each of which commits, add to one transaction that is committed at the end."""
+    commit: Callable[[], None] = book.db.commit
+    book.db.commit = book.db.flush
+    try:
+        yield
+    finally:
+        book.db.commit = commit
+    book.db.commit()
+
+
+def _not_handed_in(notebook: SubmittedNotebook) -> None:
+    """A notebook that is missing from a submission has no points, and nobody has to look at it."""
+    for grade in notebook.grades:
+        grade.auto_score = 0
+        grade.needs_manual_grade = False
+
+
+def _graded(notebook: SubmittedNotebook, graded: Graded) -> None:
+    """Automatic scores and comments; what a person has given stays, and is to be looked at again."""
+    for grade in notebook.grades:
+        if grade.name in graded.scores:
+            grade.auto_score = graded.scores[grade.name]
+            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+    for comment in notebook.comments:
+        if comment.name in graded.comments:
+            comment.auto_comment = graded.comments[comment.name]
