@@ -11,11 +11,12 @@ again when the rest are done, alone on the cluster; one that is alone with a wor
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,6 +41,9 @@ DEATHS = 3
 PATIENCE = 60.0
 """Seconds to wait for workers that are to come, or to come back."""
 
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+"""What Dask makes of tasks whose scheduler is lost; Python has two of these."""
+
 TOGETHER = 2
 """Tasks for each worker that are on their way: one that it works on, and the next one."""
 
@@ -61,7 +65,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Client]:
     CourseError
         There are none, or they have another version of the course.
     """
-    for name in ("distributed", "asyncio", "tornado"):
+    for name in ("distributed", "distributed.client", "asyncio", "tornado", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker that dies is told of in our own words
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "20s"}
     with dask.config.set(settings), _elsewhere(scheduler) if scheduler else _here(workers) as client:
@@ -77,7 +81,7 @@ def _here(workers: int) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,  # it has notebooks only; what their cells use is limited where they run
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -91,7 +95,7 @@ def _elsewhere(scheduler: str) -> Iterator[Client]:
     """A cluster that is there already."""
     try:
         client = Client(scheduler, timeout=10)
-    except (OSError, TimeoutError, ValueError, asyncio.CancelledError) as error:
+    except (*CANCELLED, OSError, TimeoutError, ValueError) as error:
         raise CourseError(
             f"There is no Dask scheduler at {scheduler}. --scheduler takes an address such as tcp://127.0.0.1:8786, "
             "as `dask scheduler` prints it when it starts."
@@ -195,10 +199,12 @@ class Pool:
 
     def _workers(self) -> int:
         """The threads of all workers there are now."""
-        return max(1, sum(self.client.nthreads().values()))
+        with _connection():
+            return max(1, sum(self.client.nthreads().values()))
 
     def _send(self, group: list[Submission]) -> None:
-        future = self.client.submit(grade, self.assignment, group, pure=False)
+        with _connection():
+            future = self.client.submit(grade, self.assignment, group, pure=False)
         self.running[future] = group
 
     def _collect(self) -> list[Outcome | Died]:
@@ -220,19 +226,12 @@ class Pool:
         """Tasks that have come to an end."""
         until = time.monotonic() + PATIENCE
         while True:
-            try:
-                done: Sequence[Future] = list(wait(list(self.running), timeout=1, return_when="FIRST_COMPLETED").done)
-            except TimeoutError:
-                done = []
-            except (asyncio.CancelledError, OSError) as error:
-                raise _gone() from error
-            if done:
-                return done
-            if self.client.status != "running":
-                raise _gone()
-            if self.client.nthreads():
-                until = time.monotonic() + PATIENCE
-            elif time.monotonic() > until:
+            with _connection():
+                with suppress(TimeoutError):
+                    return list(wait(list(self.running), timeout=1, return_when="FIRST_COMPLETED").done)
+                if self.client.nthreads():
+                    until = time.monotonic() + PATIENCE
+            if time.monotonic() > until:
                 raise CourseError(
                     f"There have been no workers for {PATIENCE:.0f} seconds. What was graded before is kept; "
                     "the same command does the rest."
@@ -240,15 +239,14 @@ class Pool:
 
     def _outcomes(self, future: Future) -> list[Outcome]:
         """What came of a task; raises a ``KilledWorker`` where its worker died."""
-        try:
-            outcomes: list[Outcome] = future.result(timeout=PATIENCE)
-        except (CourseError, KilledWorker):
-            raise
-        except (asyncio.CancelledError, TimeoutError, OSError) as error:
-            raise _gone() from error
-        except Exception as error:  # of a worker that cannot run our code at all
-            raise CourseError(f"A worker cannot grade: {type(error).__name__}: {error}.") from error
-        return outcomes
+        with _connection():
+            error = future.exception(timeout=PATIENCE)
+            if error is None:
+                outcomes: list[Outcome] = future.result(timeout=PATIENCE)
+                return outcomes
+        if isinstance(error, CourseError | KilledWorker):
+            raise error
+        raise CourseError(f"A worker cannot grade: {type(error).__name__}: {error}.") from error
 
 
 def _count(error: KilledWorker) -> int:
@@ -256,9 +254,13 @@ def _count(error: KilledWorker) -> int:
     return 1 + int(error.allowed_failures)
 
 
-def _gone() -> CourseError:
-    """The scheduler is not there any more."""
-    return CourseError(
-        "The Dask scheduler has ended. What was graded before is kept; start it again, and the same command does the "
-        "rest."
-    )
+@contextmanager
+def _connection() -> Iterator[None]:
+    """Say in a sentence that the scheduler is not there any more."""
+    try:
+        yield
+    except (*CANCELLED, OSError) as error:
+        raise CourseError(
+            "The Dask scheduler has ended. What was graded before is kept; start it again, and the same command does "
+            "the rest."
+        ) from error

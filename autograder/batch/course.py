@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, InvalidEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,7 +55,7 @@ class Course:
         try:
             with Gradebook(self.directory.db_url, self.directory.course_id) as book:
                 yield book
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, InvalidEntry) as error:  # nbgrader makes the second of some of the first
             raise CourseError(f"The gradebook cannot be used: {_first_line(error)}") from error
 
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from autograder.batch.cluster import Died, Pool, connected
 from autograder.batch.course import Course, open_course
 from autograder.batch.intake import Due, HandedIn, Intake, Unfit
-from autograder.batch.progress import Progress
+from autograder.batch.progress import Progress, say
 from autograder.batch.record import FOLDER, Record
 from autograder.batch.work import Outcome, Submission
 from autograder.batch.writer import Finished, Writer
@@ -140,6 +140,7 @@ class _Run:
             )
         for student in sorted(self.chosen - {each.student for each in submitted}):
             self.people[student] = "Nothing was handed in."
+            say(self.console, f"{student}: {self.people[student]}")
         submitted = [each for each in submitted if not self.chosen or each.student in self.chosen]
         if self.regrade:
             due = self._to_regrade(submitted)
@@ -153,7 +154,7 @@ class _Run:
         left = set(self.record.regrading or ())
         due = [each for each in submitted if each.student in left] or submitted
         if len(due) < len(submitted):
-            self.console.print(f"Going on with a regrade that was interrupted: {len(due)} are left.")
+            say(self.console, f"Going on with a regrade that was interrupted: {len(due)} are left.")
         self.record.regrading = sorted(left | {each.student for each in due})
         self.record.write(self.course.root, self.lesson)
         return due
@@ -256,7 +257,7 @@ class _Run:
     def _needs_a_person(self, student: str, sentence: str) -> None:
         """Report a submission, now and from now on."""
         self.people[student] = self.record.people[student] = sentence
-        self.progress.say(f"{student}: {sentence}")
+        say(self.console, f"{student}: {sentence}")
         self._is_done(student)
 
     def _is_done(self, student: str) -> None:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "say"]
 
 EVERY = 10.0
 """Seconds between two lines."""
@@ -22,6 +22,11 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The text of this column."""
         return Text(f"{task.speed:.1f} a second" if task.speed else "")
+
+
+def say(console: Console, sentence: str) -> None:
+    """A line of its own, above the bar, as it is."""
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 class Progress:
@@ -59,10 +64,6 @@ class Progress:
     ) -> None:
         self.bar.stop()
 
-    def say(self, sentence: str) -> None:
-        """A line of its own, above the bar."""
-        self.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
     def advance(self) -> None:
         """One more is done."""
         self.done += 1
@@ -72,4 +73,4 @@ class Progress:
             self.shown = now
             rate = self.done / max(now - self.began, 1e-9)
             left = (self.total - self.done) / rate
-            self.say(f"{self.done} of {self.total} graded, {rate:.1f} a second, {left:.0f} s left")
+            say(self.console, f"{self.done} of {self.total} graded, {rate:.1f} a second, {left:.0f} s left")

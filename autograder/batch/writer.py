@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from nbgrader.api import Gradebook, InvalidEntry, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.utils.importstring import import_item
 
@@ -66,9 +66,8 @@ class Writer:
         CourseError
             The gradebook or the folder cannot be written to. Nothing is changed then.
         """
-        staged: list[Path] = []
         try:
-            staged += [self._staged(each) for each in finished]
+            staged = [self._staged(each) for each in finished]
             scores = self._in_gradebook(finished)
             for each, folder in zip(finished, staged, strict=True):
                 self._put_in_place(folder, each.due.student)
@@ -78,8 +77,7 @@ class Writer:
                 "What was graded before is kept; the same command does the rest."
             ) from error
         finally:
-            for folder in staged:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self.staging, ignore_errors=True)
         return scores
 
     def _staged(self, finished: Finished) -> Path:
@@ -111,7 +109,7 @@ class Writer:
             try:
                 with self.course.gradebook() as book, _one_transaction(book):
                     return [self._rows(book, each) for each in finished]
-            except (CourseError, InvalidEntry) as error:
+            except CourseError as error:
                 if time.monotonic() > until:
                     raise CourseError(
                         f"{error} What was graded before is kept; the same command does the rest."

@@ -23,14 +23,17 @@ from nbgrader.api import Gradebook, Notebook, SourceCell
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.log import get_logger
 
+from autograder.exercises import exercises
+
 __all__ = ["RestoreCells", "restore", "restore_notebook_name"]
 
 
 def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -> None:
     """Give a renamed notebook the name of its lesson, in a copy beside it; and remove links from the submission.
 
-    A hook that nbgrader calls before it grades a submission. It acts where the submission is a single notebook, so
-    that there is no doubt which one is meant; what was handed in stays as it is.
+    A hook that nbgrader calls before it grades a submission. It acts where the submission is a single notebook, and to
+    a lesson of this course, which has one, so that there is no doubt which one is meant; what was handed in stays as it
+    is.
 
     Parameters
     ----------
@@ -43,7 +46,10 @@ def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -
     notebooks[:] = [path for path in notebooks if Path(path).exists()]
     if not notebooks:
         return
-    expected = Path(notebooks[0]).with_name(f"{Path(notebooks[0]).parent.name}.ipynb")
+    lesson = Path(notebooks[0]).parent.name
+    if lesson not in {each.lesson for each in exercises()}:
+        return
+    expected = Path(notebooks[0]).with_name(f"{lesson}.ipynb")
     handed_in = [path for path in map(Path, notebooks) if path != expected or not _is_our_copy(path)]
     if len(handed_in) != 1 or handed_in[0] == expected:
         return
