@@ -22,6 +22,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.checking import evaluate, prepared, seeded
 from autograder.errors import BoundaryError
+from autograder.execution import rehearsal
 from autograder.execution.boundary import ModuleName, Peer, StudentGone
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import CellRun, Shell
@@ -29,7 +30,7 @@ from autograder.execution.stand_in import ANSWERS
 from autograder.exercises import exercises
 from autograder.isolation.channel import Channel
 
-__all__ = ["definitions", "needed", "prepare"]
+__all__ = ["definitions", "needed", "prepare", "rehearse"]
 
 PRELOADED = ("numpy", "numpy.random", "numpy.linalg", "autograder", "autograder.checking", "autograder.feedback.html")
 
@@ -42,9 +43,6 @@ GIVEN = {name: f"from autograder import {name}" for name in ("check", "evaluate"
 
 RECORDED = ("id", "verdict", "message", "mistakes", "score", "max_score", "seed")
 """What is kept of a result beside what it shows."""
-
-REHEARSAL = 'from autograder import check\ncheck("00.square", lambda x: 2 * x)'
-"""A check that a grading process runs before it is needed."""
 
 
 _CHECKED = re.compile(r"""^check\(["']([\w.]+)["']""", re.MULTILINE)
@@ -134,7 +132,7 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
 
 def _main(shell: Shell, control: Channel) -> None:
     """The life of one grading process."""
-    shell.settle(REHEARSAL)
+    shell.settle()
     checks = _Checks(shell)
 
     def begin(start: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +145,11 @@ def _main(shell: Shell, control: Channel) -> None:
 
     process = CellProcess(control, ANSWERS, trusted=False, answers={"begin": begin, "check": check})
     process.run()
+
+
+def rehearse(settings: dict[str, Any], channel: Channel) -> None:
+    """Have a grading process check right answers to a lesson's exercises."""
+    rehearsal.of_checks(channel, {each.id: each.answer() for each in exercises() if each.lesson == settings["lesson"]})
 
 
 def _failed(error: BaseException) -> dict[str, Any]:

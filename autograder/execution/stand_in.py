@@ -104,7 +104,7 @@ def install(ask: Ask) -> None:
     RuntimeError
         Exercises or their checker are in this process.
     """
-    if held := sorted(name for name in sys.modules if name.startswith(HELD)):
+    if held := [name for name in HELD if name in sys.modules]:
         raise RuntimeError(f"These must not be in a process with learners' code: {', '.join(held)}.")
     sys.modules["autograder"] = _module(ask)
 

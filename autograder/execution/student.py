@@ -11,12 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from autograder.execution import stand_in, withholding
+from autograder.execution import rehearsal, stand_in, withholding
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import Shell
 from autograder.isolation.channel import Channel
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "rehearse"]
 
 PRELOADED = (
     "numpy",
@@ -71,3 +71,8 @@ def _main(shell: Shell, control: Channel) -> None:
     shell.see_folder()
     shell.settle()
     process.run()
+
+
+def rehearse(settings: dict[str, Any], channel: Channel) -> None:
+    """Have a student process run cells that use what most cells do."""
+    rehearsal.of_cells(channel)

@@ -1,8 +1,11 @@
 """Inside the warm parent: import, prepare, and fork a confined child for every request.
 
-One child is always forked ahead of time, so that whoever asks need not wait for the fork. The parent alone reaps
-children, and only when told to: until then a dead child's number is nobody else's. When whoever started the parent is
-gone, however it went, the parent kills its children and exits.
+One child is always forked ahead of time, so that whoever asks need not wait for the fork: not at once, when the one
+before is in use, which would slow it down, but when that one has ended or has been running for a while. The first child
+of all rehearses, so that the others know which memory they will write to (``autograder.isolation.memory``).
+
+The parent alone reaps children, and only when told to: until then a dead child's number is nobody else's. When whoever
+started the parent is gone, however it went, the parent kills its children and exits.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import json
 import os
 import signal
 import socket
@@ -17,15 +21,17 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
-from autograder.isolation import scratch
-from autograder.isolation.channel import BadMessage, Channel, ChannelClosed
+from autograder.isolation import memory, scratch
+from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
 from autograder.isolation.confinement import Confinement, Policy
 
 with contextlib.suppress(ImportError):
@@ -38,6 +44,12 @@ FORKS = hasattr(os, "fork") and sys.platform != "darwin"
 
 OUT_OF_MEMORY = errno.ENOMEM
 """Exit status of a child that could not go on for lack of memory."""
+
+LULL = 0.2
+"""Seconds without a request after which a child is forked ahead of time."""
+
+REHEARSAL = 30
+"""Seconds until a child that rehearses has to say that it is confined."""
 
 Main = Callable[[Channel], None]
 
@@ -55,7 +67,10 @@ def serve(number: int) -> None:
         try:
             channel.send({"ready": True})
             while True:
-                forks.answer(channel, channel.receive())
+                try:
+                    forks.answer(channel, channel.receive(None if forks.spare else LULL))
+                except TimedOut:
+                    forks.make_ready()
         finally:
             forks.end()
 
@@ -65,7 +80,12 @@ class Program:
 
     def __init__(self, start: dict[str, Any]) -> None:
         self.allow_unconfined = bool(start["allow_unconfined"])
-        self.main: Main = import_module(start["program"]).prepare(start["settings"])
+        module = import_module(start["program"])
+        self.main: Main = module.prepare(start["settings"])
+        self.rehearse: Main | None = None
+        if hasattr(module, "rehearse"):
+            self.rehearse = partial(module.rehearse, start["settings"])
+        self.pages: list[memory.Range] = []
         gc.collect()  # which closes files that nobody holds any more
         self.files = _open_files() if FORKS else {}
         policy = dict(start["policy"])
@@ -73,21 +93,27 @@ class Program:
             policy[name] = tuple(map(Path, policy[name]))
         self.confinement = Confinement(Policy(**policy))
 
-    def become(self, connection: socket.socket, folder: Path) -> None:
-        """Make this process a child: confine it, say so, run, and never return."""
+    def become(
+        self, connection: socket.socket, folder: Path, main: Main | None = None, keep: Iterable[int] = ()
+    ) -> None:
+        """Make this process a child: confine it, say so, run, and never return.
+
+        ``main`` is run in place of the program's own; ``keep`` has the descriptors that it needs.
+        """
         status = 1
         try:
+            memory.copy(self.pages)
             channel = Channel(connection)
             try:
                 os.chdir(folder)
                 os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-                keep = (connection.fileno(), *_opened_again(self.files))
+                keep = (*keep, connection.fileno(), *_opened_again(self.files))
                 layers = self.confinement.apply(folder, self.allow_unconfined, keep=keep)
             except CourseError as error:
                 channel.send({"failed": str(error)})
                 return
             channel.send({"layers": [asdict(layer) for layer in layers]})
-            self.main(channel)
+            (main or self.main)(channel)
             status = 0
         except (ChannelClosed, BadMessage):
             status = 0  # whoever asked for this child is done with it
@@ -95,6 +121,21 @@ class Program:
             status = OUT_OF_MEMORY
         finally:
             os._exit(status)  # whatever happened: nothing of the parent's may run twice
+
+    def become_rehearsing(self, connection: socket.socket, folder: Path, report: int) -> None:
+        """Make this process the child that rehearses; in the end it reports which pages have become its own."""
+        try:
+            watched = memory.Watched()
+        except OSError:
+            os._exit(1)  # the system does not tell
+
+        def main(channel: Channel) -> None:
+            with contextlib.suppress(ChannelClosed):
+                self.main(channel)
+            with open(report, "w", encoding="ascii") as file:
+                json.dump(watched.copied(), file)
+
+        self.become(connection, folder, main, keep=(watched.descriptor, report))
 
 
 def _open_files() -> dict[int, str]:
@@ -124,36 +165,78 @@ def _opened_again(files: dict[int, str]) -> Iterator[int]:
             yield number
 
 
+def _play(rehearse: Main, connection: socket.socket) -> None:
+    """Speak to a child that rehearses, and end this process."""
+    try:
+        channel = Channel(connection)
+        channel.receive(REHEARSAL)
+        rehearse(channel)
+    except Exception:
+        traceback.print_exc()  # into the log
+    finally:
+        os._exit(0)
+
+
 class _Forks:
-    """The children there are, and one that is ready."""
+    """The children there are, with the one among them that is ready."""
 
     def __init__(self, start: dict[str, Any]) -> None:
         self.folder = Path(start["folder"])
         self.program = Program(start)
         self.children: dict[int, Path] = {}
         gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
-        self.spare = self.fork()
+        self.program.pages = self.rehearsed()
+        self.spare: list[tuple[int, socket.socket, Path]] = []
+        self.make_ready()
 
     def answer(self, channel: Channel, request: dict[str, Any]) -> None:
         """One request: a child, or the end of one."""
         if "kill" in request:
             channel.send({"code": self.reap(request["kill"], request["patience"])})
+            self.make_ready()
             return
         if "release" in request:
             self.reap(request["release"])
+            self.make_ready()
             return
-        pid, connection, folder = self.spare
+        self.make_ready()
+        pid, connection, folder = self.spare.pop()
         with connection:
             channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
-        self.spare = self.fork()
 
-    def fork(self) -> tuple[int, socket.socket, Path]:
+    def make_ready(self) -> None:
+        """Have a child that is ready."""
+        if not self.spare:
+            self.spare.append(self.fork())
+
+    def rehearsed(self) -> list[memory.Range]:
+        """The pages that a child has copied by the end of its program's rehearsal; none where that fails."""
+        rehearse = self.program.rehearse
+        if rehearse is None:
+            return []
+        reader, writer = os.pipe()
+        pid, connection, _ = self.fork(partial(self.program.become_rehearsing, report=writer))
+        with connection:
+            # The part of whoever uses a child is played by a process of its own: what this one wrote to meanwhile would
+            # be the child's alone as well.
+            partner = os.fork()
+            if partner == 0:
+                _play(rehearse, connection)
+        os.close(writer)
+        os.waitpid(partner, 0)
+        with open(reader, encoding="ascii") as file:
+            said = file.read()
+        self.reap(pid, patience=1)
+        return [(start, size) for start, size in json.loads(said or "[]")]
+
+    def fork(self, become: Callable[[socket.socket, Path], None] | None = None) -> tuple[int, socket.socket, Path]:
         """A new child, with the socket to it and its folder."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self.program.become(theirs, folder)
+            ours.close()
+            (become or self.program.become)(theirs, folder)
         theirs.close()
         self.children[pid] = folder
         return pid, ours, folder

@@ -7,7 +7,7 @@ import os
 from functools import cache
 from typing import Any
 
-__all__ = ["capset", "close_range", "prctl", "prepare", "syscall", "unshare"]
+__all__ = ["advise", "capset", "close_range", "prctl", "prepare", "syscall", "unshare"]
 
 CAPABILITY_VERSION = 0x20080522
 """Of the structure that ``capset`` takes: two words of 32 bits for each set."""
@@ -21,6 +21,7 @@ def _library() -> Any:
     """The C library of this process."""
     library = ctypes.CDLL(None, use_errno=True)
     library.syscall.restype = ctypes.c_long
+    library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     return library
 
 
@@ -50,6 +51,11 @@ def close_range(first: int, last: int) -> None:
 def unshare(flags: int) -> None:
     """Move this process into new namespaces."""
     _checked(_library().unshare(flags))
+
+
+def advise(address: int, size: int, advice: int) -> None:
+    """Tell the kernel what will be done with a range of memory; it need not listen."""
+    _library().madvise(address, size, advice)
 
 
 def capset(*capabilities: int) -> None:
