@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -31,6 +32,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.course.single import why_unreadable
+from autograder.course.submissions import released_cells
 from autograder.errors import CourseError
 from autograder.execution.preprocessor import IsolatedExecute
 from autograder.execution.seeds import seed_of
@@ -186,6 +188,7 @@ class _Grader:
         gradebook.write_bytes(assignment.gradebook)
         self.db_url = f"sqlite:///{gradebook}"
         self.log = Logger("chainrule")
+        self.released = {name: released_cells(self._where(name)) for name in assignment.definitions}
         self.sanitize = [self._made(each) for each in assignment.sanitize]
         self.autograde = [self._made(each) for each in assignment.autograde]
         for execute in self.autograde:
@@ -226,6 +229,10 @@ class _Grader:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _where(self, name: str) -> dict[str, str]:
+        """What preprocessors find a notebook in the gradebook by."""
+        return {"assignment": self.assignment.name, "notebook": name, "db_url": self.db_url}
+
     def _graded(
         self, submission: Submission, name: str, content: bytes, folder: Path, seconds: dict[str, float]
     ) -> Graded:
@@ -234,13 +241,9 @@ class _Grader:
             "unique_key": name,
             "output_files_dir": f"{name}_files",
             "metadata": {"name": name, "path": str(folder)},
-            "nbgrader": {
-                "student": submission.student,
-                "assignment": self.assignment.name,
-                "notebook": name,
-                "db_url": self.db_url,
-            },
+            "nbgrader": {**self._where(name), "student": submission.student},
             "chainrule": {
+                "released": deepcopy(self.released[name]),
                 "seed": seed_of(submission.secret, content),
                 "definitions": self.assignment.definitions.get(name, {}),
             },

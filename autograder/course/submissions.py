@@ -25,7 +25,7 @@ from traitlets.log import get_logger
 
 from autograder.exercises import exercises
 
-__all__ = ["RestoreCells", "restore", "restore_notebook_name"]
+__all__ = ["RestoreCells", "released_cells", "restore", "restore_notebook_name"]
 
 
 def restore_notebook_name(assignment: str, student: str, notebooks: list[str]) -> None:
@@ -96,7 +96,8 @@ class RestoreCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         nb = upgrade(_writable(nb), from_minor=nb.nbformat_minor)
-        for change in restore(nb, _released_cells(resources["nbgrader"])):
+        released = resources.get("chainrule", {}).get("released") or released_cells(resources["nbgrader"])
+        for change in restore(nb, released):
             self.log.warning("%s", change)
         return nb, resources
 
@@ -156,8 +157,11 @@ def _name(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
-def _released_cells(submission: dict[str, str]) -> dict[str, NotebookNode]:
-    """The cells of the released notebook that nbgrader keeps track of, by name."""
+def released_cells(submission: dict[str, str]) -> dict[str, NotebookNode]:
+    """The cells of the released notebook that nbgrader keeps track of, by name.
+
+    ``submission`` is what nbgrader's preprocessors know of it: ``db_url``, ``assignment`` and ``notebook``.
+    """
     with Gradebook(submission["db_url"]) as gradebook:
         notebook = gradebook.find_notebook(submission["notebook"], submission["assignment"])
         return {cell.name: _released_cell(notebook, cell) for cell in notebook.source_cells}
