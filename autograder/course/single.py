@@ -33,7 +33,7 @@ from autograder.execution.preprocessor import is_check
 from autograder.exercises import Exercise, exercises
 from autograder.isolation.report import warning
 
-__all__ = ["Grading", "Row", "check_notebook", "read_notebook", "why_unreadable", "shown"]
+__all__ = ["Grading", "Row", "check_notebook", "read_notebook", "shown", "why_unreadable"]
 
 LARGEST = 256 << 20
 """Bytes of a notebook that is read; the largest lesson, with all its pictures, has a hundredth of that."""
