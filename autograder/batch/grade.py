@@ -161,7 +161,7 @@ class _Run:
 
     def grade(self, workers: int, scheduler: str | None) -> None:
         """Grade everything that is due."""
-        began = time.perf_counter()
+        self.began = began = time.perf_counter()
         if self.due:
             with connected(min(workers, len(self.due)), scheduler) as client:
                 self.workers = sum(client.nthreads().values())
@@ -206,6 +206,8 @@ class _Run:
                     f"chainrule grade {self.lesson} --student {student} tries it again.",
                 )
                 continue
+            if "start" not in self.profile:
+                self.profile["start"] = time.perf_counter() - self.began - outcome.seconds["worker"]
             due, handed_in = self.read.pop(outcome.student)
             for name, seconds in outcome.seconds.items():
                 self.profile[name] += seconds
@@ -278,7 +280,10 @@ class _Run:
         }
 
     def _profile(self) -> Mapping[str, float]:
-        """Where the time went: of all workers together, and of this process."""
+        """Where the time went: of all workers together, down to ``transfer``, and of this process.
+
+        ``transfer`` is what workers waited: for Dask, for their next submission, at the end for the last one.
+        """
         found = self.profile
         return {
             "cells": found["cells"],
@@ -286,7 +291,8 @@ class _Run:
             "sanitize": found["sanitize"],
             "rest": found["worker"] - found["execute"] - found["sanitize"],
             "worker": found["worker"],
-            "transfer": max(0.0, self.workers * found["wall"] - found["worker"]),
+            "transfer": max(0.0, self.workers * (found["wall"] - found["start"]) - found["worker"]),
+            "start": found["start"],
             "read": found["read"],
             "write": found["write"],
             "wall": found["wall"],

@@ -89,7 +89,12 @@ class Intake:
     def __init__(self, course: Course, lesson: str) -> None:
         self.course = course
         self.lesson = lesson
-        self.converter = Autograde(config=course.config, coursedir=course.directory)
+        try:
+            self.converter = Autograde(config=course.config, coursedir=course.directory)
+        except Exception as error:  # of a setting that is of the wrong type, or names what cannot be imported
+            raise CourseError(
+                f"{course.root / 'nbgrader_config.py'} has a setting that does not work: {error}"
+            ) from error
         with course.gradebook() as book:
             try:
                 assignment = book.find_assignment(lesson)

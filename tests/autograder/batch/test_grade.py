@@ -12,8 +12,10 @@ import nbformat
 import pytest
 from filelock import FileLock
 from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
 
 from autograder.batch import cluster, writer
+from autograder.batch.course import open_course
 from autograder.batch.grade import grade as grade_here
 from autograder.errors import CourseError
 from tests.autograder.batch.conftest import LESSON, PROJECT, grade, hand_in, rows
@@ -58,6 +60,14 @@ def test_the_gradebook_and_the_folders_are_those_of_nbgrader(
     assert files(course) == files(graded_by_nbgrader)
     for student in ("ada", "boris", "chidi", "dalia", "emil"):
         assert outputs(course, student) == outputs(graded_by_nbgrader, student)
+
+    opened = open_course(course)
+    formgrader = NbGraderAPI(opened.directory, config=opened.config)
+    assert formgrader.get_autograded_students(LESSON) == {"ada", "boris", "chidi", "dalia", "emil", "fatima"}
+    shown = {each["student"]: each for each in formgrader.get_submissions(PROJECT)}
+    assert shown["ada"]["autograded"]
+    assert shown["ada"]["needs_manual_grade"]
+    assert shown["ada"]["score"] == 2 + 0.5
 
     again = grade(course, LESSON)
     assert "graded before │ 6" in again.stdout, again.stdout + again.stderr
