@@ -1,4 +1,4 @@
-"""The `chainrule` command: start a lesson, build and release lessons, check a notebook, grade the demonstration class.
+"""The `chainrule` command: start, build and release lessons, check a notebook, grade a class and report on it.
 
 Each subcommand imports what it needs when it runs, so that `chainrule --help` answers at once and a learner's
 `chainrule start` never loads nbgrader. Options are parsed here and handed on; the work is done in `autograder.start`
@@ -20,6 +20,7 @@ USER_ERROR = 2
 """Exit status for a mistake of the user's; click gives its own usage errors the same."""
 
 _folder = click.Path(file_okay=False, path_type=Path)
+_file = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Commands(click.Group):
@@ -109,6 +110,62 @@ def check(
 
 
 @main.command()
+@click.argument("lesson")
+@click.option("--course", type=_folder, help="The nbgrader course.  [default: autograder/course/]")
+@click.option("--student", "students", multiple=True, metavar="ID", help="Only this learner; may be repeated.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for every processor]")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask cluster to run on, instead of this machine.")
+@click.option("--regrade", is_flag=True, help="Grade again what is graded already.")
+@click.option("--json", "file", type=_file, help="Write a report of the run here.")
+def grade(
+    lesson: str,
+    course: Path | None,
+    students: tuple[str, ...],
+    workers: int | None,
+    scheduler: str | None,
+    regrade: bool,
+    file: Path | None,
+) -> None:
+    """Grade all submissions to a lesson that are new, on all processors.
+
+    Interrupted at any moment, the same command does the rest. Exit status: 0 if all are graded, 1 if some need a
+    person, 2 if grading could not go on.
+    """
+    from autograder.batch.grade import grade
+
+    sys.exit(grade(lesson, course, students, workers, scheduler, regrade, file))
+
+
+@main.command()
+@click.argument("lesson")
+@click.option("--course", type=_folder, help="The nbgrader course.  [default: autograder/course/]")
+@click.option("--html", "file", type=_file, help="Write the report as a page that needs no other file.")
+def report(lesson: str, course: Path | None, file: Path | None) -> None:
+    """Show how a class did in a lesson: marks, exercises, the most frequent mistakes, and who needs a person."""
+    from autograder.batch.report import page, read_report, shown
+
+    found = read_report(lesson, course)
+    if file is not None:
+        from autograder.course.folders import write_atomically
+
+        write_atomically(file, page(found))
+    click.echo(shown(found))
+
+
+@main.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--format", "layout", type=click.Choice(["csv", "canvas", "moodle"]), default="csv", show_default=True)
+@click.option("--course", type=_folder, help="The nbgrader course.  [default: autograder/course/]")
+@click.option("--output", type=_file, help="The file to write.  [default: grades-FORMAT.csv in the working directory]")
+def export(lessons: tuple[str, ...], layout: str, course: Path | None, output: Path | None) -> None:
+    """Write the marks (of all lessons, unless some are named) as a file that a learning platform takes."""
+    from autograder.batch.export import export
+
+    for line in export(lessons, layout, course, output):
+        click.echo(line)
+
+
+@main.command()
 def doctor() -> None:
     """Say what this system has to confine the code of submissions, and what it lacks.
 
@@ -140,7 +197,7 @@ def grade_demo(keep: Path | None) -> None:
 @click.option("--mutants/--no-mutants", default=True, help="Also try mutants of right answers.  [default: yes]")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try one in so many mutants only.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for every processor]")
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here as well.")
+@click.option("--json", "file", type=_file, help="Write the figures here as well.")
 def selftest(
     lessons: tuple[str, ...],
     seeds: int,

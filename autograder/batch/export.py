@@ -60,7 +60,7 @@ from autograder.batch.record import Record
 from autograder.course.folders import write_atomically
 from autograder.errors import CourseError
 
-__all__ = ["export"]
+__all__ = ["Marks", "export", "read_marks"]
 
 NBGRADER_COLUMNS = (
     "assignment",
@@ -192,7 +192,7 @@ def export(lessons: Sequence[str], layout: str, course: Path | None, output: Pat
     CourseError
         A lesson is not in the gradebook, there is none, or the file cannot be written.
     """
-    found = _read(open_course(course), lessons)
+    found = read_marks(open_course(course), lessons)
     table = LAYOUTS[layout](found)
     path = output or Path(f"grades-{layout}.csv")
     write_atomically(path, _written(table.rows))
@@ -218,7 +218,7 @@ def _summary(found: Marks, lesson: Lesson) -> str:
     return ", ".join(told) + "."
 
 
-def _read(course: Course, names: Sequence[str]) -> Marks:
+def read_marks(course: Course, names: Sequence[str]) -> Marks:
     """All that is exported, by a fixed number of queries: nbgrader's own attributes take several for every mark."""
     with course.gradebook() as book:
         lessons = _lessons(book, names)
