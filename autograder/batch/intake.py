@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +28,7 @@ from nbgrader.converters import Autograde
 from nbgrader.utils import find_all_files
 from sqlalchemy import insert, select
 from traitlets.log import get_logger
+from traitlets.utils.importstring import import_item
 
 from autograder.batch.course import Course
 from autograder.batch.work import Assignment, Remarks, Submission
@@ -39,6 +40,9 @@ __all__ = ["Due", "HandedIn", "Intake", "Unfit"]
 
 LARGEST = 100 << 20
 """Bytes of a submission, all its files together: several are on their way to workers at any time."""
+
+_ANYBODY = "AnyLearnerWhatsoever"
+"""Stands for a learner where the rest of a path is to be taken literally."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Intake:
         self.lesson = lesson
         try:
             self.converter = Autograde(config=course.config, coursedir=course.directory)
+            listed = self.converter.autograde_preprocessors
+            self.preprocessors = [import_item(each) if isinstance(each, str) else each for each in listed]
         except Exception as error:  # of a setting that is of the wrong type, or names what cannot be imported
             raise CourseError(
                 f"{course.root / 'nbgrader_config.py'} has a setting that does not work: {error}"
@@ -154,12 +160,9 @@ class Intake:
 
     def submitted(self) -> list[Due]:
         """Everything that was handed in, in the order of the learners' names."""
-        pattern = str(self.course.folder("submitted", "*", self.lesson))
-        named = re.compile(
-            self.course.directory.format_path(
-                self.course.directory.submitted_directory, "(?P<student>.*)", self.lesson, escape=True
-            )
-        )
+        where = str(self.course.folder("submitted", _ANYBODY, self.lesson))
+        pattern = escape(where).replace(_ANYBODY, "*")
+        named = re.compile(re.escape(where).replace(_ANYBODY, "(?P<student>.*)"), re.DOTALL)
         excluded = self.course.directory.student_id_exclude.split(",")
         found = [(named.fullmatch(path), Path(path)) for path in sorted(glob(pattern)) if Path(path).is_dir()]
         return [Due(match["student"], path) for match, path in found if match and match["student"] not in excluded]

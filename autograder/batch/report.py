@@ -14,11 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from math import isfinite, nan
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from nbgrader.api import Grade, GradeCell, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import BaseCell, Grade, Notebook
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,12 +28,22 @@ from sqlalchemy import select
 
 from autograder.batch.course import Course, open_course
 from autograder.batch.export import Lesson, Marks, read_marks
+from autograder.batch.intake import Intake
 from autograder.batch.record import Record
 from autograder.course.build import check_id
 from autograder.errors import CourseError
 from autograder.exercises import Exercise, exercises
 
 __all__ = ["Check", "Found", "Report", "page", "read_report", "shown"]
+
+Cell = tuple[str, str]
+"""A graded cell, by the names of its notebook and its own."""
+
+Made = defaultdict[tuple[str, str], list[str]]
+"""Who made a mistake, by the names of the exercise and of the mistake."""
+
+People = defaultdict[str, list[str]]
+"""Why a person has to look at a learner's submission."""
 
 SHOWN = 8
 """Mistakes in a terminal."""
@@ -56,6 +68,11 @@ class Check:
     scores: list[float] = field(default_factory=list)
     verdicts: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is an exercise of this course, whose check says who has tried."""
+        return self.name != self.title
 
     @property
     def attempted(self) -> int:
@@ -116,13 +133,12 @@ class Report:
     def lead(self) -> str:
         """What to talk about in the next lecture."""
         middle = median(self.marks.values())
-        said = [f"{len(self.marks)} submissions are graded; half of them have {middle:.3g} points or more."]
+        number = len(self.marks)
+        said = [f"Graded: {number} submission{'s' * (number != 1)}. Half have {middle:.3g} points or more."]
         if (hardest := self.hardest) and hardest.right < hardest.attempted:
-            said.append(
-                f"{hardest.title} was the hardest: {hardest.right} of {hardest.attempted} who tried got it right."
-            )
+            said.append(f"The hardest: {hardest.title}, which {hardest.right} of {hardest.attempted} got right.")
         if self.mistakes:
-            most = "; ".join(f"{each.name} ({len(each.students)})" for each in self.mistakes[:3])
+            most = "; ".join(f"{each.name} in {each.check} ({len(each.students)})" for each in self.mistakes[:3])
             said.append(f"The most frequent mistakes: {most}.")
         return " ".join(said)
 
@@ -151,80 +167,89 @@ def read_report(lesson: str, course: Path | None = None) -> Report:
     if not graded:
         raise CourseError(f"Nothing of {lesson} is graded yet. chainrule grade {lesson} does that.")
     checks = _checks(opened, found)
-    people = _to_mark_by_hand(marks, found)
+    people: People = defaultdict(list)
+    _not_graded(opened, lesson, set(graded), people)
+    _to_mark_by_hand(marks, found, people)
     mistakes = _read_notebooks(opened, lesson, graded, checks, people)
-    people |= Record.read(opened.root, lesson).people
     missing = [each.id for each in marks.learners if marks.reasons.get((found.key, each.id)) == "no submission"]
-    return Report(lesson, found.max_score, graded, tuple(missing), tuple(checks.values()), mistakes, people)
+    sentences = {student: " ".join(dict.fromkeys(said)) for student, said in sorted(people.items())}
+    return Report(lesson, found.max_score, graded, tuple(missing), tuple(checks.values()), mistakes, sentences)
 
 
-def _checks(course: Course, lesson: Lesson) -> dict[str, Check]:
-    """The graded cells by nbgrader's names for them, in our order or theirs, with everybody's scores."""
+def _checks(course: Course, lesson: Lesson) -> dict[Cell, Check]:
+    """The graded cells by notebook and name, in our order or theirs, with everybody's scores."""
     ours = {check_id(each.id): each for each in exercises()}
     wanted = (
-        select(GradeCell.name, GradeCell.max_score, Grade.score)
-        .join(Grade, Grade.cell_id == GradeCell.id)
-        .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
-        .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
-        .where(
-            SubmittedAssignment.assignment_id == lesson.key,
-            Grade.auto_score.is_not(None) | Grade.manual_score.is_not(None),
-        )
+        select(Notebook.name, BaseCell.name, Grade.max_score, Grade.score)
+        .join(BaseCell, BaseCell.notebook_id == Notebook.id)
+        .join(Grade, Grade.cell_id == BaseCell.id)
+        .where(Notebook.assignment_id == lesson.key)
+        .where(Grade.auto_score.is_not(None) | Grade.manual_score.is_not(None))
     )
-    checks: dict[str, Check] = {}
+    checks: dict[Cell, Check] = {}
     with course.gradebook() as book:
-        for name, points, score in book.db.execute(wanted):
+        several = len(book.find_assignment(lesson.name).notebooks) > 1
+        for notebook, name, points, score in book.db.execute(wanted):
+            title = f"{name} in {notebook}" if several else name
             exercise = ours.get(name)
-            made = Check(exercise.id, exercise.title, points) if exercise else Check(name, name, points)
-            checks.setdefault(name, made).scores.append(score)
-    order = list(ours)
-    return dict(
-        sorted(checks.items(), key=lambda item: (order.index(item[0]) if item[0] in ours else len(order), item[0]))
-    )
+            made = Check(exercise.id, exercise.title, points) if exercise else Check(title, title, points)
+            checks.setdefault((notebook, name), made).scores.append(score)
+    order = {name: number for number, name in enumerate(ours)}
+    return dict(sorted(checks.items(), key=lambda item: (order.get(item[0][1], len(order)), item[0])))
 
 
-def _to_mark_by_hand(marks: Marks, lesson: Lesson) -> dict[str, str]:
+def _not_graded(course: Course, lesson: str, graded: set[str], people: People) -> None:
+    """Who has handed in something that is not graded: the reason that is on record, or that nobody has tried."""
+    for student, sentence in Record.read(course.root, lesson).people.items():
+        people[student].append(sentence)
+    intake = Intake(course, lesson)
+    for due in intake.submitted():
+        if due.student not in people and not intake.is_graded(due):
+            again = "Handed in again since it was graded." if due.student in graded else "Handed in and not graded yet."
+            people[due.student].append(f"{again} chainrule grade {lesson} does that.")
+
+
+def _to_mark_by_hand(marks: Marks, lesson: Lesson, people: People) -> None:
     """Who waits for a mark that only a person can give."""
-    waiting = [student for (key, student), mark in marks.marks.items() if key == lesson.key and mark.needs_manual_grade]
-    return dict.fromkeys(sorted(waiting), "An answer is to be marked by hand.")
+    for (key, student), mark in marks.marks.items():
+        if key == lesson.key and mark.needs_manual_grade:
+            people[student].append("An answer is to be marked by hand.")
 
 
 def _read_notebooks(
-    course: Course, lesson: str, graded: Iterable[str], checks: dict[str, Check], people: dict[str, str]
+    course: Course, lesson: str, graded: Iterable[str], checks: dict[Cell, Check], people: People
 ) -> tuple[Found, ...]:
     """What the checks found, put into ``checks`` and ``people``; the mistakes."""
-    made: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    made: Made = defaultdict(list)
     for student in sorted(graded):
         for path in sorted(course.folder("autograded", student, lesson).glob("*.ipynb")):
             try:
-                _read_notebook(json.loads(path.read_bytes()), student, checks, made, people)
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
-                people[student] = f"{path.name} in the folder autograded is damaged; grade it again."
+                _read_notebook(json.loads(path.read_bytes()), path.stem, student, checks, made, people)
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                people[student].append(f"{path.name} in the folder autograded is damaged; grade it again.")
     known = {each.id: each for each in exercises()}
     found = [Found(id, name, _explanation(known.get(id), name), tuple(who)) for (id, name), who in made.items()]
     return tuple(sorted(found, key=lambda each: (-len(each.students), each.check, each.name)))
 
 
 def _read_notebook(
-    nb: dict[str, Any],
-    student: str,
-    checks: dict[str, Check],
-    made: defaultdict[tuple[str, str], list[str]],
-    people: dict[str, str],
+    nb: dict[str, Any], notebook: str, student: str, checks: dict[Cell, Check], made: Made, people: People
 ) -> None:
     """What stands in the metadata of one graded notebook."""
     for cell in nb["cells"]:
         found = cell["metadata"].get("chainrule", {})
-        name = cell["metadata"].get("nbgrader", {}).get("grade_id")
-        if name not in checks or "verdict" not in found:
+        check = checks.get((notebook, cell["metadata"].get("nbgrader", {}).get("grade_id")))
+        if check is None or "verdict" not in found:
             continue
-        checks[name].verdicts[found["verdict"]] += 1
-        if "seconds" in found:
-            checks[name].seconds.append(float(found["seconds"]))
+        check.verdicts[found["verdict"]] += 1
+        if isfinite(seconds := float(found.get("seconds", nan))):
+            check.seconds.append(seconds)
         for mistake in found.get("mistakes", ()):
-            made[checks[name].name, str(mistake)].append(student)
+            made[check.name, str(mistake)].append(student)
+        if found["verdict"] == "not run" and check.is_ours:
+            people[student].append(f"{check.name} could not be checked: {found.get('message', '')}")
     if faults := nb["metadata"].get("chainrule", {}).get("faults"):
-        people.setdefault(student, " ".join(map(str, faults.values())))
+        people[student] += map(str, faults.values())
 
 
 def _explanation(exercise: Exercise | None, name: str) -> str:
@@ -237,8 +262,10 @@ def _explanation(exercise: Exercise | None, name: str) -> str:
 def distribution(report: Report) -> list[tuple[str, int]]:
     """How many learners have how many tenths of the points."""
     tenths = Counter(min(9, int(10 * mark / report.points)) if report.points else 0 for mark in report.marks.values())
-    edges = [f"{report.points * each / 10:.3g} to {report.points * (each + 1) / 10:.3g}" for each in range(10)]
-    return [(edge, tenths[number]) for number, edge in enumerate(edges)]
+    edges = [report.points * each / 10 for each in range(11)]
+    names = [f"{low:.3g} to < {high:.3g}" for low, high in pairwise(edges)]
+    names[-1] = f"{edges[9]:.3g} to {edges[10]:.3g}"
+    return [(name, tenths[number]) for number, name in enumerate(names)]
 
 
 def shown(report: Report) -> str:
@@ -256,11 +283,16 @@ def shown(report: Report) -> str:
         console.print(f"{len(found.students):4} {found.check} {found.name}: {found.explanation}", markup=False)
     for student, sentence in report.people.items():
         console.print(f"{student}: {sentence}", markup=False, soft_wrap=True)
-    return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+    return _printable(console.file.getvalue().rstrip())  # type: ignore[attr-defined]
 
 
 def page(report: Report) -> str:
     """The report as a page that needs no other file."""
     from autograder.batch.report_page import render
 
-    return render(report)
+    return _printable(render(report))
+
+
+def _printable(text: str) -> str:
+    """Without what a learner's name can do to a terminal or to the direction of a text."""
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)

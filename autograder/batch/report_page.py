@@ -6,7 +6,7 @@ screen reader each chart is a picture with a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from statistics import mean, median, quantiles
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 ul, ol { padding-left: 1.2rem; } li { margin: .5rem 0; }
-figure { margin: 0; } svg { display: block; width: 100%; height: auto; }
+figure { margin: 0; } svg { display: block; width: 100%; max-width: 26rem; height: auto; }
 svg text { fill: currentColor; font: 13px system-ui, sans-serif; }
 .bar { fill: var(--bar); } .track { fill: var(--track); }
 code { font-size: .95em; } details { margin: .3rem 0; }
@@ -45,7 +45,8 @@ def render(report: Report) -> str:
             [f"<strong>{escape(student)}</strong>: {escape(said)}" for student, said in report.people.items()],
             "ul",
         ),
-        _missing(report),
+        _folded("Marks of all", [f"{student}: {mark:g}" for student, mark in sorted(report.marks.items())]),
+        _folded("No submission", report.missing),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -101,14 +102,15 @@ def _check(check: Check) -> str:
     """One exercise: success, verdicts, points, time."""
     tried, right = check.attempted, check.right
     share = f", {right / tried:.0%}" if tried else ""
+    whom = "who tried" if check.is_ours else "submissions"
     verdicts = ", ".join(f"{count} {name}" for name, count in check.verdicts.most_common())
-    sentence = f"{check.title}: {right} right of {tried} who tried{share}."
+    sentence = f"{check.title}: {right} right of {tried} {whom}{share}."
     time = ""
     if check.seconds:
         time = f" Checking takes {median(check.seconds):.2g} s, {max(check.seconds):.2g} s at most."
     return (
         f"<strong>{escape(check.title)}</strong> <code>{escape(check.name)}</code><br>"
-        f"{right} of {tried} who tried have all points{share}; mean {mean(check.scores):.2g} of {check.points:g}."
+        f"{right} of {tried} {whom} have all points{share}; mean {mean(check.scores):.2g} of {check.points:g}."
         f"{_chart([('all points', right), ('some or none', tried - right)], max(tried, 1), sentence)}"
         f"<details><summary>Verdicts and time</summary><p>{escape(verdicts) or 'no verdicts'}.{time}</p></details>"
     )
@@ -125,12 +127,9 @@ def _mistake(found: Found, report: Report) -> str:
     )
 
 
-def _missing(report: Report) -> str:
-    """Learners without a submission."""
-    if not report.missing:
+def _folded(title: str, lines: Sequence[str]) -> str:
+    """A list that is opened when it is wanted; nothing where it is empty."""
+    if not lines:
         return ""
-    names = escape(", ".join(report.missing))
-    return (
-        f"<section>\n<h2>No submission</h2>\n<details><summary>{len(report.missing)} learners handed in nothing"
-        f"</summary><p>{names}</p></details>\n</section>\n"
-    )
+    rows = "".join(f"<li>{escape(line)}</li>\n" for line in lines)
+    return f"<details>\n<summary>{escape(title)} ({len(lines)})</summary>\n<ul>\n{rows}</ul>\n</details>\n"

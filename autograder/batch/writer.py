@@ -17,7 +17,6 @@ from tempfile import mkdtemp
 
 from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
-from traitlets.utils.importstring import import_item
 
 from autograder.batch.course import Course
 from autograder.batch.intake import Due, HandedIn, Intake
@@ -46,12 +45,11 @@ class Writer:
     def __init__(self, course: Course, intake: Intake) -> None:
         self.course = course
         self.lesson = intake.lesson
-        self.converter = converter = intake.converter
+        self.converter = intake.converter
         self.given = intake.given()
         self.staging = course.root / FOLDER / "staging"
         shutil.rmtree(self.staging, ignore_errors=True)  # what a killed run has left
-        listed = [import_item(each) if isinstance(each, str) else each for each in converter.autograde_preprocessors]
-        late = [each for each in listed if issubclass(each, AssignLatePenalties)]
+        late = [each for each in intake.preprocessors if issubclass(each, AssignLatePenalties)]
         self.penalties = late[0](config=course.config) if late else None
 
     def write(self, finished: Sequence[Finished]) -> list[float]:

@@ -17,6 +17,7 @@ from nbgrader.apps import NbGraderAPI
 from autograder.batch import cluster, writer
 from autograder.batch.course import open_course
 from autograder.batch.grade import grade as grade_here
+from autograder.batch.intake import Intake
 from autograder.errors import CourseError
 from tests.autograder.batch.conftest import LESSON, PROJECT, grade, hand_in, rows
 
@@ -153,6 +154,19 @@ def test_what_cannot_begin(course: Path, arguments: tuple[str, ...], said: str) 
     assert said in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert not (course / "autograded").exists()
+
+
+def test_a_setting_that_names_nothing(course: Path) -> None:
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.Autograde.autograde_preprocessors.append('nowhere.Nothing')\n")
+    outcome = grade(course, LESSON)
+    assert outcome.returncode == 2
+    assert "has a setting that does not work: No module named 'nowhere'" in outcome.stderr
+
+
+def test_a_course_in_a_folder_with_an_odd_name(course: Path) -> None:
+    odd = course.rename(course.parent / "course [2026] *")
+    assert [each.student for each in Intake(open_course(odd), PROJECT).submitted()] == ["ada", "boris", "emil"]
 
 
 def test_a_second_grader_says_so_and_stops(course: Path) -> None:

@@ -70,10 +70,13 @@ def test_mistakes_by_name_with_those_who_made_them(graded: Path, two_exercises: 
 
 def test_a_course_without_our_checks(graded: Path) -> None:
     report = read_report(PROJECT, graded)
-    assert {check.title for check in report.checks} >= {"test-x", "test-y"}
+    titles = {check.title: check for check in report.checks}
+    assert titles["test-x in first"].right == 3
+    assert titles["test-y in second"].points == 2
+    assert not any(check.is_ours for check in report.checks)
     assert report.people["ada"] == "An answer is to be marked by hand."
     assert set(report.missing) == {"chidi", "dalia", "fatima"}
-    assert "No submission" in page(report)
+    assert "No submission (3)" in page(report)
 
 
 def test_a_damaged_notebook_is_a_line(graded: Path) -> None:
@@ -81,6 +84,22 @@ def test_a_damaged_notebook_is_a_line(graded: Path) -> None:
     path.chmod(0o644)
     path.write_text("{")
     assert "is damaged" in read_report(LESSON, graded).people["ada"]
+
+
+def test_who_is_not_graded_or_has_handed_in_again(graded: Path) -> None:
+    shutil.copytree(graded / "submitted" / "ada", graded / "submitted" / "new")
+    (graded / "submitted" / "boris" / LESSON / "timestamp.txt").write_text("2026-02-01 10:00:00 UTC")
+    people = read_report(LESSON, graded).people
+    assert people["new"].startswith("Handed in and not graded yet.")
+    assert people["boris"].startswith("Handed in again since it was graded.")
+
+
+def test_a_name_can_do_nothing_to_a_terminal_or_a_page(graded: Path) -> None:
+    Record(people={"\x1b[31mred\udcff\u202e": "x"}).write(graded, LESSON)
+    report = read_report(LESSON, graded)
+    for text in (shown(report), page(report)):
+        assert "\ufffd[31mred\ufffd\ufffd" in text
+        assert text.encode()
 
 
 def test_nothing_graded_and_an_unknown_lesson(course: Path) -> None:
