@@ -7,13 +7,14 @@ by the grading process has an error among its outputs, so that it can never coun
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import select
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from autograder.isolation.confinement import Layer
 from autograder.isolation.warm import Child, Parent
 
 __all__ = ["Execution", "Limits", "run_notebook"]
+
+ROLES = ("grading", "student")
 
 POLL = 0.2
 """Seconds between two looks at what a running cell has written to its scratch folder."""
@@ -140,7 +143,7 @@ def run_notebook(
     checks = [cell.source for cell in nb.cells if is_check(cell)]
     run = _Run(student, grading, seed, checks, definitions, files, limits, environment)
     try:
-        run.child("grading")  # which works out its cases while the first cells run
+        run.ready()
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
                 run.cell(nb, index, cell, is_check(cell))
@@ -270,9 +273,7 @@ class _Run:
 
     def once(self, source: str, is_check: bool, seconds: float) -> Report:
         """Run a learner's cell in the student process; or a check in the grading process, with the other at hand."""
-        for _ in range(2):  # what is left of an old student process may be lost while a new grading process is joined
-            self.child("grading")
-            self.child("student")
+        self.ready()
         if not is_check:
             return self.ask("student", {"run": {"source": source, "number": self.number}}, seconds)
         request = {"source": source, "number": self.number, "seconds": seconds}
@@ -286,7 +287,7 @@ class _Run:
         """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""
         kept = self.children.pop("student", None)
         try:
-            self.child("student", earlier)
+            self.ready(earlier)
             return self.once(source, is_check, min(self.left(), AGAIN))
         except _Lost:
             return None
@@ -322,7 +323,7 @@ class _Run:
         So is a student process that the grading process does not talk to any more: it is gone, or was late, or broke
         the rules.
         """
-        child = self.child(role)
+        child = self.children[role]
         turn = secrets.randbits(32)  # so that a report which was sent before it was asked for shows
         try:
             child.channel.send({**message, "turn": turn}, timeout=seconds)
@@ -374,66 +375,101 @@ class _Run:
                 child.channel.receive(GRACE)
             raise _Lost("TooManyFiles", sentence)
 
-    def child(self, role: str, earlier: Sequence[int] | None = None) -> Child:
-        """The process for a role: the one there is, or a new one brought to the same state.
+    def ready(self, earlier: Sequence[int] | None = None) -> None:
+        """Have both processes: those there are, or new ones brought to the same state.
 
         ``earlier`` are the good cells that are run first in a new student process, by number; None for those that are
         above suspicion.
-        """
-        if earlier is None:
-            earlier = [number for number in range(len(self.good)) if number not in self.suspected]
-        while role not in self.children:
-            child = self.children[role] = self.parents[role].child()
-            if role == "student":
-                self.layers = child.layers
-                if self.files is not None:
-                    scratch.fill(child.scratch, self.files, self.limits.files)
-            self.tell(role, self.start[role])
-            self.connect(role)
-            if role == "student":
-                self.replay(earlier)
-        return self.children[role]
-
-    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> Any:
-        """Say something to a process that cannot fail while no learner's code has run in it; its answer.
 
         Raises
         ------
         CourseError
-            It did fail.
+            A process cannot be made.
+        """
+        if earlier is None:
+            earlier = [number for number in range(len(self.good)) if number not in self.suspected]
+        # What is left of an old student process may be lost while a new grading process is joined to it.
+        while new := [role for role in ROLES if role not in self.children]:
+            for role in new:
+                self.begin(role)
+            self.connect(new)
+            if "student" in new:
+                self.replay(earlier)
+
+    def begin(self, role: str) -> None:
+        """Make a process, and tell it what it has to know; its answer is not waited for."""
+        child = self.children[role] = self.parents[role].child()
+        if role == "student":
+            self.layers = child.layers
+            if self.files is not None:
+                scratch.fill(child.scratch, self.files, self.limits.files)
+        with self.taking_part(role):
+            self.tell(role, self.start[role])
+
+    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Say something to a process; ``answer`` reads what it says to that."""
+        self.children[role].channel.send({**message, "turn": None}, fds=fds, timeout=GRACE)
+
+    def answer(self, role: str) -> Any:
+        """What a process answers."""
+        return self.children[role].channel.receive(GRACE)
+
+    @contextlib.contextmanager
+    def taking_part(self, role: str, is_new: bool = True) -> Iterator[None]:
+        """Talk to a process about how it takes part. An old one that does not answer is given up.
+
+        Raises
+        ------
+        CourseError
+            A new one, in which no learner's code has run, does not.
         """
         try:
-            self.children[role].channel.send({**message, "turn": None}, fds=fds, timeout=GRACE)
-            return self.children[role].channel.receive(GRACE)
+            yield
         except (ChannelClosed, BadMessage, TimedOut) as error:
             how = self.drop(role, gone=isinstance(error, ChannelClosed))
-            raise CourseError(f"A process for grading did not start: it {how}.") from error
+            if is_new:
+                raise CourseError(f"A process for grading did not start: it {how}.") from error
 
-    def connect(self, new: str = "") -> None:
-        """Join both processes, where there are two, by a new boundary.
+    def connect(self, new: Sequence[str] = ()) -> None:
+        """Join both processes, where there are two, by a new boundary, once the ``new`` ones have begun.
 
-        One that does not take part is given up, unless it is the one that is new.
+        Both are told before either is waited for: they begin, and prepare for each other, at the same time.
         """
         if len(self.children) < 2:
             return
         if not self.parents["student"].hands_over:
-            self.tell("student", {"call": self.tell("grading", {"listen": None})["address"]})
-            self.tell("grading", {"accept": GRACE})
+            self.call(new)
             return
         ends = socket.socketpair()
         regions = [region for region in (_shared(), _shared()) if region is not None]
         try:
-            for role, end, order in (("grading", ends[0], regions), ("student", ends[1], regions[::-1])):
-                try:
+            for role, end, order in zip(ROLES, ends, (regions, regions[::-1]), strict=True):
+                with self.taking_part(role, role in new):
                     self.tell(role, {"connect": SHARED}, [end.fileno(), *order])
-                except CourseError:
-                    if role == new:
-                        raise
         finally:
             for end in ends:
                 end.close()
             for region in regions:
                 os.close(region)
+        for role in list(self.children):
+            with self.taking_part(role, role in new):
+                for _ in range(2 if role in new else 1):
+                    self.answer(role)
+
+    def call(self, new: Sequence[str]) -> None:
+        """Have the student process call the grading process, where nothing can be handed over."""
+        for role in new:
+            with self.taking_part(role):
+                self.answer(role)
+        address = self.told("grading", {"listen": None})["address"]
+        self.told("student", {"call": address})
+        self.told("grading", {"accept": GRACE})
+
+    def told(self, role: str, message: dict[str, Any]) -> Any:
+        """Say something to a process, and give its answer."""
+        with self.taking_part(role):
+            self.tell(role, message)
+            return self.answer(role)
 
     def replay(self, earlier: Sequence[int]) -> None:
         """Run earlier cells in a new student process; one that now takes it down is left out from here on.
