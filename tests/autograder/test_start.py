@@ -109,7 +109,7 @@ def test_one_server_for_one_folder_from_start_to_ctrl_c(lessons: Path, own_home:
         assert "Ctrl-C" in second.stderr
 
         server.send_signal(signal.SIGINT)
-        rest, _ = server.communicate(timeout=20)
+        rest, _ = server.communicate(timeout=120)
         assert server.returncode == 0
         assert "Traceback" not in rest
         assert "[y/n]" not in rest.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -51,16 +52,17 @@ def manual_work(course: Path) -> None:
 
 
 def test_the_gradebook_and_the_folders_are_those_of_nbgrader(
-    course: Path, graded_by_nbgrader: Path, nbgrader: Callable[..., Any]
+    course: Path, graded_by_nbgrader: Path, nbgrader: Callable[..., Any], tmp_path: Path
 ) -> None:
+    theirs = shutil.copytree(graded_by_nbgrader, tmp_path / "theirs")
     for assignment, number in ((LESSON, 6), (PROJECT, 3)):
         outcome = grade(course, assignment, "--workers", "2", "--json", str(course / "run.json"))
         assert outcome.returncode == 0, outcome.stderr
         assert len(json.loads((course / "run.json").read_text())["graded"]) == number
-    assert rows(course / "gradebook.db") == rows(graded_by_nbgrader / "gradebook.db")
-    assert files(course) == files(graded_by_nbgrader)
+    assert rows(course / "gradebook.db") == rows(theirs / "gradebook.db")
+    assert files(course) == files(theirs)
     for student in ("ada", "boris", "chidi", "dalia", "emil"):
-        assert outputs(course, student) == outputs(graded_by_nbgrader, student)
+        assert outputs(course, student) == outputs(theirs, student)
 
     opened = open_course(course)
     formgrader = NbGraderAPI(opened.directory, config=opened.config)
@@ -75,12 +77,12 @@ def test_the_gradebook_and_the_folders_are_those_of_nbgrader(
 
     before = rows(course / "gradebook.db")
     manual_work(course)
-    manual_work(graded_by_nbgrader)
+    manual_work(theirs)
     for assignment in (LESSON, PROJECT):
         assert grade(course, assignment, "--regrade").returncode == 0
-        assert nbgrader(graded_by_nbgrader, "autograde", "--force", assignment).returncode == 0
+        assert nbgrader(theirs, "autograde", "--force", assignment).returncode == 0
     after = rows(course / "gradebook.db")
-    assert after == rows(graded_by_nbgrader / "gradebook.db")
+    assert after == rows(theirs / "gradebook.db")
     assert after["ada project first why"] == (None, 2, 0.5, True) != before["ada project first why"]
 
 

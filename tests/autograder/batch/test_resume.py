@@ -95,11 +95,12 @@ def started(arguments: list[str], **options: object) -> Iterator[subprocess.Pope
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The worker processes of a grader; each has the parents of the confined processes for children."""
-    return [
-        each
-        for each in psutil.Process(process.pid).children()
-        if any("autograder.isolation.forking" in word for child in each.children() for word in child.cmdline())
-    ]
+    found = []
+    for each in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("autograder.isolation.forking" in word for child in each.children() for word in child.cmdline()):
+                found.append(each)
+    return found
 
 
 def test_the_same_command_goes_on_after_the_grader_was_killed(slow_course: Path, undisturbed: Rows) -> None:
