@@ -37,7 +37,7 @@ from autograder.errors import CourseError
 from autograder.execution.preprocessor import IsolatedExecute
 from autograder.execution.seeds import seed_of
 
-__all__ = ["VERSION", "Assignment", "Graded", "Outcome", "Remarks", "Submission", "grade"]
+__all__ = ["VERSION", "Assignment", "Graded", "Outcome", "Remarks", "Submission", "grade", "write_files"]
 
 VERSION = version("chainrule-course")
 
@@ -222,9 +222,7 @@ class _Grader:
         """A folder with the files that the cells may read: the learner's, and in their place the instructor's."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         try:
-            for path, content in {**submission.files, **self.assignment.files}.items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(content)
+            write_files(folder, {**submission.files, **self.assignment.files})
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -267,6 +265,13 @@ class _Grader:
         if read_off is None:
             return Graded(text, {}, {})
         return Graded(text, read_off.scores, read_off.comments)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files, by their paths in a folder."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def _keep_to_one_core() -> None:

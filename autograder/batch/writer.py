@@ -21,7 +21,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from autograder.batch.course import Course
 from autograder.batch.intake import Due, HandedIn, Intake
 from autograder.batch.record import FOLDER
-from autograder.batch.work import Graded, Outcome
+from autograder.batch.work import Graded, Outcome, write_files
 from autograder.errors import CourseError
 
 __all__ = ["Finished", "Writer"]
@@ -84,9 +84,7 @@ class Writer:
         folder = Path(mkdtemp(dir=self.staging))
         folder.chmod(0o755)
         notebooks = {f"{name}.ipynb": each.text.encode() for name, each in finished.outcome.notebooks.items()}
-        for path, content in {**finished.handed_in.submission.files, **self.given, **notebooks}.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+        write_files(folder, {**finished.handed_in.submission.files, **self.given, **notebooks})
         return folder
 
     def _put_in_place(self, folder: Path, student: str) -> None:
