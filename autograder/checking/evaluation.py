@@ -73,7 +73,7 @@ def evaluate(id: str, answer: Any, seed: int | None = None, *, follow_through: b
     except NotAnAnswer as problem:
         return replace(blank, verdict=problem.verdict, message=str(problem))
 
-    cases = exercise.cases(seed, CASES)
+    cases = _cases(exercise.id, seed)
     runs = _runs(exercise, attempt, cases)
     warned = tuple(dict.fromkeys(warning for each in runs for warning in each.warned))
     blank = replace(blank, printed=runs[0].printed, warned=warned)
@@ -113,10 +113,16 @@ def prepared(ids: Iterable[str], seed: int) -> Iterator[None]:
 
 
 @lru_cache(maxsize=32)
+def _cases(id: str, seed: int) -> tuple[Environment, ...]:
+    """The cases of an exercise, drawn once: an answer only ever gets copies of them."""
+    return tuple(find(id).cases(seed, CASES))
+
+
+@lru_cache(maxsize=32)
 def _trials(id: str, seed: int) -> tuple[Trial, ...]:
     """The cases of an exercise, worked out. Whoever tries many answers with one seed has them worked out once."""
     exercise = find(id)
-    return tuple(Trial.of(exercise, case) for case in exercise.cases(seed, CASES))
+    return tuple(Trial.of(exercise, case) for case in _cases(id, seed))
 
 
 def _seed(seed: Any) -> int:

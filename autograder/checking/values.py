@@ -60,10 +60,18 @@ def same(first: Any, second: Any) -> bool:
     if isinstance(first, list | tuple):
         return isinstance(second, list | tuple) and len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, np.ndarray):
-        return isinstance(second, np.ndarray) and np.array_equal(first, second, equal_nan=True)
+        return isinstance(second, np.ndarray) and (
+            _is_copy(first, second) or np.array_equal(first, second, equal_nan=True)
+        )
     if isinstance(first, float):
         return isinstance(second, float) and first == second
     return first is second
+
+
+def _is_copy(first: Array, second: Array) -> bool:
+    """Whether two arrays have the same bytes; most that are compared do, and this tells it in no time."""
+    alike = (first.dtype, first.shape) == (second.dtype, second.shape)
+    return alike and not first.dtype.hasobject and first.tobytes() == second.tobytes()
 
 
 def described(value: Any) -> str:

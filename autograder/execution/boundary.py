@@ -28,7 +28,7 @@ from autograder.execution import effects, lending
 from autograder.execution.failures import ProtocolError, StudentGone, StudentTimeout, ValueTooLarge
 from autograder.execution.raised import StudentError, read_exception, written_exception
 from autograder.execution.sharing import Copies, Originals
-from autograder.execution.stand_ins import Facts, StandIn
+from autograder.execution.stand_ins import Facts, StandIn, learn
 from autograder.execution.values import Reader, Writer
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
 
@@ -55,7 +55,7 @@ STOPPED = (
 )
 
 REQUEST, REPLY = 1, 2
-VALUE, RAISED, NOT_IMPLEMENTED, MODULE = range(4)
+VALUE, RAISED, NOT_IMPLEMENTED, MODULE, FUNCTION = range(5)
 
 _NUMBERS = ("ignore", "warn", "raise", "call", "print", "log")
 """What numpy may do at an overflow and the like; ``call`` and ``log`` are the other side's own affair."""
@@ -262,6 +262,8 @@ class Peer:
                 value = reader.read(content)
             elif outcome == MODULE and operation == "fetch" and type(content) is str:
                 value = ModuleName(content[:200])
+            elif outcome == FUNCTION and operation == "fetch":
+                value = self._known(content, reader)
             elif outcome == NOT_IMPLEMENTED and operation == "special":
                 value = NotImplemented
             elif outcome != RAISED:
@@ -274,6 +276,16 @@ class Peer:
         if error is not None:
             raise error
         return value
+
+    def _known(self, content: Any, reader: Reader) -> Any:
+        """A function, and what is known of it."""
+        if type(content) is not list or len(content) != 2:
+            raise BadMessage("A function does not come as agreed.")
+        function = reader.read(content[0])
+        if not isinstance(function, StandIn):
+            raise BadMessage("What is no function comes as one.")
+        learn(function, lending.read_facts(content[1], reader.read))
+        return function
 
     def fail(self, failure: BoundaryError) -> BoundaryError:
         """From now on the other side is not talked to."""
@@ -367,6 +379,8 @@ class Peer:
             return [NOT_IMPLEMENTED, None]
         if operation == "fetch" and isinstance(value, ModuleType):
             return [MODULE, str(value.__name__)]
+        if operation == "fetch" and lending.is_plain(value):  # what every check of it asks next
+            return [FUNCTION, [writer.write(value), lending.written_facts(lending.facts(value), None, writer.write)]]
         if operation == "describe":
             number = self._lent.type_number(thing) if isinstance(thing, type) else None
             return [VALUE, lending.written_facts(value, number, writer.write)]

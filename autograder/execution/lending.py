@@ -21,7 +21,7 @@ from autograder.execution.special import MARKS, SPECIAL
 from autograder.execution.stand_ins import Described, Facts, Other, StandIn, reach, stand_in_class
 from autograder.isolation.channel import BadMessage
 
-__all__ = ["Borrowed", "Lent", "facts", "may", "printable", "read_facts", "written_facts"]
+__all__ = ["Borrowed", "Lent", "facts", "is_plain", "may", "printable", "read_facts", "written_facts"]
 
 YOURS, MINE = 0, 1
 
@@ -270,6 +270,14 @@ def _read_description(described: Any) -> Described:
 def printable(text: str, longest: int) -> str:
     """A name that can stand in a sentence."""
     return "".join(each for each in text[:longest] if each.isprintable())
+
+
+def is_plain(thing: Any) -> bool:
+    """Whether it is a function of which nothing but its code and its parameters' names has to be looked at.
+
+    Looking at it runs no learner's code.
+    """
+    return type(thing) is FunctionType and not (thing.__dict__ or thing.__defaults__ or thing.__kwdefaults__)
 
 
 def facts(thing: Any) -> Facts:

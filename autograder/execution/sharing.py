@@ -143,7 +143,7 @@ def _members(thing: Any) -> tuple[Any, ...]:
 def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
     """Whether two arrays of one shape and type have the same bytes."""
     order: Any = "F" if first.flags.f_contiguous and not first.flags.c_contiguous else "C"
-    if not (second.flags.f_contiguous if order == "F" else second.flags.c_contiguous):
+    if first.nbytes <= _PIECE or not (second.flags.f_contiguous if order == "F" else second.flags.c_contiguous):
         return first.tobytes() == second.tobytes()
     word = np.uint64 if first.nbytes % 8 == 0 else np.uint8
     one, other = first.ravel(order).view(word), second.ravel(order).view(word)

@@ -20,7 +20,7 @@ from autograder.answers import no_body
 from autograder.execution.failures import ValueTooLarge
 from autograder.execution.special import CONVERSIONS
 
-__all__ = ["Described", "Facts", "StandIn", "reach", "stand_in_class"]
+__all__ = ["Described", "Facts", "StandIn", "learn", "reach", "stand_in_class"]
 
 LONGEST = 10_000_000
 """The largest length that is believed: ``list(x)`` sets so much memory aside before it asks for the first item."""
@@ -129,9 +129,15 @@ def known(stand_in: Any) -> Facts:
     """What is known of the object without calling it; asked for once."""
     if stand_in._StandIn__facts is None:
         other, target = reach(stand_in)
-        object.__setattr__(stand_in, "_StandIn__facts", other.describe(target))
+        learn(stand_in, other.describe(target))
     facts: Facts = stand_in._StandIn__facts
     return facts
+
+
+def learn(stand_in: Any, facts: Facts) -> None:
+    """Take note of what is known of the object; nothing where that was known before."""
+    if stand_in._StandIn__facts is None:
+        object.__setattr__(stand_in, "_StandIn__facts", facts)
 
 
 _KNOWN: dict[str, Callable[[Facts], Any]] = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from autograder import CourseError, Exercise, check, evaluate, exercises
-from autograder.checking.values import copied
+from autograder.checking.values import copied, same
 
 BATCH = "05.backprop_batch"
 REFERENCE = next(exercise for exercise in exercises() if exercise.id == BATCH).reference
@@ -449,6 +449,34 @@ def test_an_object_that_is_used_again_is_read_before_the_next_call() -> None:
         return gradients
 
     assert evaluate(BATCH, answer).verdict == "correct"
+
+
+@BY_EXERCISE
+def test_an_answer_cannot_change_the_cases_of_the_next_one(exercise: Exercise) -> None:
+    def answer(*inputs: Any) -> Any:
+        for value in inputs:
+            for array in value if isinstance(value, list) else [value]:
+                if _is_floats(array):
+                    array[...] = 7.0
+        return exercise.reference(*inputs)
+
+    evaluate(exercise.id, answer, seed=1)
+    assert evaluate(exercise.id, exercise.reference, seed=1).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_same"),
+    [
+        ([1.0, np.nan], [1.0, np.nan], True),
+        ([0.0], [-0.0], True),
+        ([1.0, 2.0], [1, 2], True),
+        ([1.0, 2.0], [2.0, 1.0], False),
+        ([1.0, 2.0], [[1.0, 2.0]], False),
+        ([0.0], [0], True),
+    ],
+)
+def test_inputs_are_the_same_by_their_numbers(first: Any, second: Any, are_same: bool) -> None:
+    assert same(np.array(first), np.array(second)) is are_same
 
 
 def test_a_list_of_functions_that_is_changed_is_told() -> None:

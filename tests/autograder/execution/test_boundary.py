@@ -288,6 +288,26 @@ def test_a_function_is_called_and_known(peer: Peer) -> None:
         function()
 
 
+def test_a_function_comes_with_what_is_known_of_it(across: Across) -> None:
+    def plain(x: float, y: float) -> float:
+        """Adds."""
+        return x + y
+
+    def with_default(x: float, y: float = 2.0) -> float:
+        return x + y
+
+    peer = across({"plain": plain, "with_default": with_default})
+    asked = []
+    request = peer.request
+    peer.request = lambda operation, *others: asked.append(operation) or request(operation, *others)
+    function = peer.fetch("plain")
+    assert str(inspect.signature(function)) == "(x, y)"
+    assert (function.__name__, function.__doc__, has_no_body(function)) == ("plain", "Adds.", False)
+    assert asked == ["fetch"]
+    assert str(inspect.signature(peer.fetch("with_default"))) == "(x, y=2.0)"
+    assert asked == ["fetch", "fetch", "describe"]
+
+
 def test_objects_calculate_and_have_attributes(peer: Peer) -> None:
     made = peer.fetch("Dual")
     x = 1 + made(2.0, 3.0) + made(1, 1)
@@ -717,6 +737,29 @@ def test_a_signature_that_cannot_be(across: Across, content: list[Any]) -> None:
         stand_in.__signature__  # noqa: B018
 
 
+KNOWN = ["f", None, [["x", 1, []]], False, None]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        [[18, 1, 1, 1, ["function", ["__call__"], [0]]]],
+        [1.0, KNOWN],
+        [[1, 2.0], KNOWN],
+        [[18, 1, 1, 1, ["function", ["__call__"], [0]]], None],
+        [[18, 1, 1, 1, ["function", ["__call__"], [0]]], [*KNOWN[:2], [["1x", 1, []]], *KNOWN[3:]]],
+        [[18, 1, 1, 1, ["function", ["__call__"], [0]]], KNOWN, KNOWN],
+    ],
+)
+def test_a_function_that_does_not_come_as_agreed(across: Across, content: Any) -> None:
+    peer = across.hostile(serving(lambda request: [REPLY, request[1], boundary.FUNCTION, content, None, None]))
+    with pytest.raises(ProtocolError, match="must not send"):
+        peer.fetch("f")
+    assert not peer.is_usable
+
+
 def test_changes_go_nowhere_but_to_what_was_handed_over(across: Across) -> None:
     described = ["function", ["__call__"], [0]]
 
@@ -853,7 +896,7 @@ PIECES: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.integers(0, 3), PIECES, PIECES, PIECES, st.sampled_from(["fetch", "call", "describe", "special"]))
+@given(st.integers(0, 4), PIECES, PIECES, PIECES, st.sampled_from(["fetch", "call", "describe", "special"]))
 def test_no_reply_of_the_right_form_does_harm(
     outcome: int, content: Any, notes: Any, done: Any, operation: str
 ) -> None:
