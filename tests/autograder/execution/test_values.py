@@ -84,7 +84,8 @@ class Colour(enum.IntEnum):
         (),
         (1, (2,)),
         {"a": 1, 2: [3], (4, 5): None, None: 1},
-        {1, 2.5, "x"},
+        {1, 2.5},
+        {"x"},  # alone: sets of texts have another order in each of pytest's processes, and no name in common
         frozenset({1, (2, 3)}),
         range(2, 20, 3),
         slice(1, None, 2),
