@@ -111,6 +111,15 @@ class Shell:
         axes.legend(title="x")
         figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
 
+    @staticmethod
+    def warm_symbols() -> None:
+        """Differentiate and print a formula, so that a child finds what SymPy imports for the first ones in memory."""
+        import sympy
+
+        x, y = sympy.symbols("x y")
+        formula = sympy.log((x - y) ** 2 + 1) / (x * (1 - sympy.exp(-y))) + sympy.sin(x)
+        str(sympy.simplify(sympy.diff(formula, x) - sympy.cos(x)))
+
     def run(self, source: str, number: int | None = None) -> CellRun:
         """Run a cell.
 

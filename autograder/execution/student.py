@@ -7,6 +7,7 @@ confinement is for. It holds no answers: ``autograder`` is a stand-in here that 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -44,6 +45,8 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
     shell = Shell()
     imported([*PRELOADED, *settings["preload"]])
     shell.warm_plots()
+    if "sympy" in sys.modules:
+        shell.warm_symbols()
     shell.explain_errors(withholding.explain)
     return partial(_main, shell)
 

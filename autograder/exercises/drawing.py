@@ -26,8 +26,9 @@ class Draw:
     """
 
     def __init__(self, seed: int | Sequence[int], case: int = 0, square: bool = False) -> None:
-        shared, *others = np.random.SeedSequence(seed).spawn(case + 2)
-        self.rng = np.random.default_rng(others[case])
+        # The children that SeedSequence(seed).spawn would give, without those of the cases before.
+        shared, own = (np.random.SeedSequence(seed, spawn_key=(key,)) for key in (0, case + 1))
+        self.rng = np.random.default_rng(own)
         self._shared = np.random.default_rng(shared)
         self._case = case
         self._square = square

@@ -107,6 +107,7 @@ class Lines(Attempt):
         super().__init__()
         self.exercise = exercise
         self.function = function
+        self._read: dict[int, tuple[Any, str]] = {}
 
     def __call__(self, *inputs: Any) -> Any:
         """Every line's values at the points of the inputs; nan for a line that cannot be read."""
@@ -119,11 +120,18 @@ class Lines(Attempt):
         found: dict[str, Any] = {}
         for name, line in _by_name(self.exercise, lines).items():
             try:
-                found[name] = value_of(name, line, values | found)
+                found[name] = value_of(name, self._text_of(name, line), values | found)
             except NotAnAnswer as problem:
                 self.failed[name] = str(problem)
                 found[name] = np.full(np.shape(inputs[0]), np.nan)
         return found
+
+    def _text_of(self, name: str, line: Any) -> str:
+        """A line as text. Of an object it is asked for once: it may be in another process, and SymPy gives the same
+        object for the same formula, whatever the case."""
+        if id(line) not in self._read:
+            self._read[id(line)] = line, _text(name, line)
+        return self._read[id(line)][1]
 
 
 def _by_name(exercise: Exercise, lines: Any) -> dict[str, Any]:
