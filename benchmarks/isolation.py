@@ -30,7 +30,6 @@ from nbgrader.utils import determine_grade
 
 from autograder.course.build import check_id, grade_id, source_notebook
 from autograder.course.folders import lesson_sources
-from autograder.execution.grading import definitions
 from autograder.execution.notebook import run_notebook
 from autograder.execution.parents import Parents
 from autograder.execution.preprocessor import is_check
@@ -114,7 +113,7 @@ def memory(pid: int, what: str) -> float:
 
 def isolated(parents: Parents, nb: NotebookNode) -> NotebookNode:
     """The notebook in two processes."""
-    run_notebook(nb, parents.student, parents.grading, 0, is_check, definitions([]))
+    run_notebook(nb, parents.student, parents.grading, 0, is_check)
     return nb
 
 

@@ -33,7 +33,7 @@ from traitlets.utils.importstring import import_item
 from autograder.batch.course import Course
 from autograder.batch.work import Assignment, Remarks, Submission
 from autograder.errors import CourseError
-from autograder.execution.preprocessor import instructor_definitions
+from autograder.execution.preprocessor import instructor_cells
 from autograder.execution.seeds import submission_secret
 
 __all__ = ["Due", "HandedIn", "Intake", "Unfit"]
@@ -129,7 +129,7 @@ class Intake:
                 autograde=self.converter.autograde_preprocessors,
                 gradebook=self._gradebook(),
                 files=self.given(),
-                definitions={name: instructor_definitions(source / f"{name}.ipynb") for name in self.notebooks},
+                instructor={name: instructor_cells(source / f"{name}.ipynb") for name in self.notebooks},
                 one_core=one_core,
             )
         )

@@ -26,11 +26,12 @@ from typing import Any
 import cloudpickle
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.preprocessors import AssignLatePenalties, Execute, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, Execute, NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from autograder.batch.metadata import QuickCheck
 from autograder.course.single import why_unreadable
 from autograder.course.submissions import released_cells
 from autograder.errors import CourseError
@@ -53,7 +54,7 @@ class Assignment:
     sanitize, autograde : the names or classes of the preprocessors, in order
     gradebook : an SQLite file that holds the assignment, and no submissions
     files : what the instructor gives along with the notebooks, by path
-    definitions : what checks may use of the instructor's notebooks, by notebook
+    instructor : the code of the instructor's own cells, by notebook
     one_core : whether a worker keeps to one processor, together with the processes that it starts
     version : of the course, which a worker must have too
     """
@@ -64,7 +65,7 @@ class Assignment:
     autograde: Sequence[Any]
     gradebook: bytes
     files: Mapping[str, bytes]
-    definitions: Mapping[str, Mapping[str, str]]
+    instructor: Mapping[str, Sequence[str]]
     one_core: bool = False
     version: str = VERSION
 
@@ -188,7 +189,7 @@ class _Grader:
         gradebook.write_bytes(assignment.gradebook)
         self.db_url = f"sqlite:///{gradebook}"
         self.log = Logger("chainrule")
-        self.released = {name: released_cells(self._where(name)) for name in assignment.definitions}
+        self.released = {name: released_cells(self._where(name)) for name in assignment.instructor}
         self.sanitize = [self._made(each) for each in assignment.sanitize]
         self.autograde = [self._made(each) for each in assignment.autograde]
         for execute in self.autograde:
@@ -196,9 +197,9 @@ class _Grader:
                 execute.parents(assignment.name).student.child().end()  # whether code can be confined here
 
     def _made(self, preprocessor: Any) -> NbGraderPreprocessor:
-        """A preprocessor as the course configures it; nbgrader's own ``Execute`` is isolated here too."""
+        """A preprocessor as the course configures it; some of nbgrader's own in our form, ``Execute`` isolated."""
         kind = import_item(preprocessor) if isinstance(preprocessor, str) else preprocessor
-        kind = IsolatedExecute if kind is Execute else kind
+        kind = {Execute: IsolatedExecute, CheckCellMetadata: QuickCheck}.get(kind, kind)
         return kind(config=self.assignment.config, log=self.log)
 
     def grade(self, submission: Submission) -> Outcome:
@@ -243,7 +244,7 @@ class _Grader:
             "chainrule": {
                 "released": deepcopy(self.released[name]),
                 "seed": seed_of(submission.secret, content),
-                "definitions": self.assignment.definitions.get(name, {}),
+                "instructor": self.assignment.instructor.get(name, ()),
             },
         }
         began = time.perf_counter()

@@ -26,7 +26,6 @@ from rich.text import Text
 from autograder.course.build import check_id, grade_id, graded_cells
 from autograder.course.submissions import restore
 from autograder.errors import CourseError
-from autograder.execution.grading import definitions
 from autograder.execution.notebook import Limits, run_notebook
 from autograder.execution.parents import Resources, warm_parents
 from autograder.execution.preprocessor import is_check
@@ -125,7 +124,6 @@ def check_notebook(
         parents.grading,
         seed=seed,
         is_check=is_check,
-        definitions=definitions([]),
         files=_files(path),
         limits=limits or Limits(),
     )

@@ -142,13 +142,13 @@ def restore(nb: NotebookNode, released: dict[str, NotebookNode]) -> list[str]:
 def _put_checks_after_answers(nb: NotebookNode) -> list[str]:
     """A check that was moved before its answer would find nothing there to check."""
     changes = []
-    for name in [_name(cell) for cell in nb.cells]:
-        names = [_name(cell) for cell in nb.cells]
+    names = [_name(cell) for cell in nb.cells]
+    for name in list(filter(None, names)):
         answer = name.removesuffix("-check")
-        if answer != name and answer in names and names.index(name) < names.index(answer):
+        if answer != name and answer in names and (place := names.index(name)) < (behind := names.index(answer)):
             changes.append(f"Check {name} stood before its answer; moving it behind")
-            check = nb.cells.pop(names.index(name))
-            nb.cells.insert(names.index(answer), check)
+            for cells in (nb.cells, names):
+                cells.insert(behind, cells.pop(place))
     return changes
 
 

@@ -13,7 +13,7 @@ import builtins
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from symtable import SymbolTable, symtable
 from typing import Any
@@ -48,7 +48,8 @@ RECORDED = ("id", "verdict", "message", "mistakes", "score", "max_score", "seed"
 _CHECKED = re.compile(r"""^check\(["']([\w.]+)["']""", re.MULTILINE)
 
 
-def definitions(cells: list[str]) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def definitions(cells: tuple[str, ...]) -> dict[str, str]:
     """What an instructor's cells import or define, by name: the statement that does it.
 
     Parameters

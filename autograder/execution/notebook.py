@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from autograder.errors import CourseError
+from autograder.execution.grading import definitions
 from autograder.execution.received import Report, error_output, read_report
 from autograder.execution.slicing import bound, is_suspicious, read, relevant
 from autograder.isolation import scratch
@@ -115,7 +116,7 @@ def run_notebook(
     grading: Parent,
     seed: int,
     is_check: Callable[[NotebookNode], bool],
-    definitions: Mapping[str, str],
+    instructor: Sequence[str] = (),
     files: Path | None = None,
     limits: Limits = Limits(),
     environment: Mapping[str, str] = {},
@@ -129,7 +130,8 @@ def run_notebook(
     student, grading : where the processes come from
     seed : makes the checks' random cases
     is_check : whether a cell is run by the grading process
-    definitions : what the instructor's cells define, see ``autograder.execution.grading.definitions``
+    instructor : the code of the instructor's own cells. Checks may use what they define, see
+        ``autograder.execution.grading.definitions``; those that a submission has unchanged are above suspicion
     files : the folder of the assignment, whose files (no notebooks) are copied to where the cells run
     limits : see ``Limits``
     environment : variables that the learner's cells see
@@ -141,7 +143,7 @@ def run_notebook(
         No process can be made or confined here. Nothing that a learner's cell does raises anything.
     """
     checks = [cell.source for cell in nb.cells if is_check(cell)]
-    run = _Run(student, grading, seed, checks, definitions, files, limits, environment)
+    run = _Run(student, grading, seed, checks, tuple(instructor), files, limits, environment)
     try:
         run.ready()
         for index, cell in enumerate(nb.cells):
@@ -170,7 +172,7 @@ class _Run:
         grading: Parent,
         seed: int,
         checks: Sequence[str],
-        definitions: Mapping[str, str],
+        instructor: tuple[str, ...],
         files: Path | None,
         limits: Limits,
         environment: Mapping[str, str],
@@ -178,8 +180,9 @@ class _Run:
         self.parents = {"student": student, "grading": grading}
         self.start: dict[str, dict[str, Any]] = {
             "student": {"begin": dict(environment)},
-            "grading": {"begin": {"seed": seed, "checks": list(checks), "definitions": dict(definitions)}},
+            "grading": {"begin": {"seed": seed, "checks": list(checks), "definitions": definitions(instructor)}},
         }
+        self.instructor = frozenset(instructor)
         self.files = files
         self.limits = limits
         self.deadline = time.monotonic() + limits.notebook
@@ -252,7 +255,7 @@ class _Run:
         if _achieved(report, is_check) < 1 and time.monotonic() < self.deadline:
             chosen = relevant(self.good, read(source))
             others = {number for number in range(len(self.good)) if number not in chosen}
-            suspects = {number for number in others if is_suspicious(self.good[number])}
+            suspects = {number for number in others if self.is_suspicious(self.good[number])}
             is_worth_it = suspects or (others and _why(report, lost) in AT_ONCE)
             if is_worth_it and (is_check or self.in_vain < MOST_IN_VAIN):
                 again = self.apart(source, is_check, chosen)
@@ -282,6 +285,10 @@ class _Run:
         except _Lost:
             self.look_after_student()
             raise
+
+    def is_suspicious(self, source: str) -> bool:
+        """Whether a cell may have spoilt the student process."""
+        return source not in self.instructor and is_suspicious(source)
 
     def apart(self, source: str, is_check: bool, earlier: Sequence[int]) -> Report | None:
         """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""

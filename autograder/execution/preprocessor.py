@@ -21,13 +21,12 @@ from traitlets import Bool, Float, Integer
 
 from autograder.checking.seeding import BITS
 from autograder.errors import CourseError
-from autograder.execution.grading import definitions
 from autograder.execution.notebook import Execution, Limits, run_notebook
 from autograder.execution.parents import Parents, Resources, warm_parents
 from autograder.execution.seeds import seed_of, submission_secret
 from autograder.isolation.report import warning
 
-__all__ = ["LANGUAGE", "IsolatedExecute", "instructor_definitions", "is_check", "recorded"]
+__all__ = ["LANGUAGE", "IsolatedExecute", "instructor_cells", "is_check", "recorded"]
 
 LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": sys.version_info.major},
@@ -46,8 +45,8 @@ def is_check(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(is_grade(cell)) and not is_solution(cell)
 
 
-def instructor_definitions(source: Path) -> dict[str, str]:
-    """What checks may use of an instructor's notebook; where there is none, the course's own names.
+def instructor_cells(source: Path) -> tuple[str, ...]:
+    """The code of an instructor's notebook that is neither an answer nor a check; nothing where there is no notebook.
 
     Raises
     ------
@@ -55,12 +54,12 @@ def instructor_definitions(source: Path) -> dict[str, str]:
         The notebook cannot be read.
     """
     if not source.is_file():
-        return definitions([])
+        return ()
     try:
         nb = nbformat.read(source, as_version=4)
     except Exception as error:  # nbformat and json raise errors of their own, with no common class
         raise CourseError(f"{source} cannot be read as a notebook: {' '.join(str(error).split())}.") from error
-    return definitions([c.source for c in nb.cells if c.cell_type == "code" and not is_solution(c) and not is_grade(c)])
+    return tuple(c.source for c in nb.cells if c.cell_type == "code" and not is_solution(c) and not is_grade(c))
 
 
 def recorded(execution: Execution) -> dict[str, Any]:
@@ -87,15 +86,15 @@ class IsolatedExecute(Execute):
         """Run a notebook that nbgrader has put in order, and write its outputs into it.
 
         Where there is no course folder, ``resources["chainrule"]`` holds what else is read there: the ``seed`` and the
-        instructor's ``definitions``. The seconds of each cell are left there.
+        ``instructor``'s own cells. The seconds of each cell are left there.
         """
         submission = resources.get("nbgrader", {})
         given = resources.setdefault("chainrule", {})
         assignment = str(submission.get("assignment", ""))
         folder = resources.get("metadata", {}).get("path")
-        if "definitions" not in given:
+        if "instructor" not in given:
             source = self._source(assignment, str(submission.get("notebook", "")))
-            given["definitions"] = instructor_definitions(source)
+            given["instructor"] = instructor_cells(source)
         parents = self.parents(assignment)
         execution = run_notebook(
             nb,
@@ -103,7 +102,7 @@ class IsolatedExecute(Execute):
             parents.grading,
             seed=given["seed"] if "seed" in given else self._seed(nb, submission),
             is_check=is_check,
-            definitions=given["definitions"],
+            instructor=given["instructor"],
             files=Path(folder) if folder else None,
             limits=Limits(
                 cell=self.timeout if self.timeout and self.timeout > 0 else None,

@@ -82,6 +82,7 @@ def bound(source: str) -> Set[str]:
     return _cell(source).bound
 
 
+@lru_cache(maxsize=1000)
 def is_suspicious(source: str) -> bool:
     """Whether a cell may change what it does not define itself: Python, IPython, a module."""
     tree = _parsed(source)

@@ -123,7 +123,6 @@ def test_a_lesson_that_is_not_there_is_told_with_those_that_are(chainrule, solve
 
 def test_instructors_imports_cannot_be_replaced(solved: NotebookNode, tmp_path: Path):
     """A check of an instructor's own that uses numpy gets numpy, whatever the learner's cells call by that name."""
-    from autograder.execution.grading import definitions
     from autograder.execution.notebook import run_notebook
     from autograder.execution.parents import warm_parents
     from autograder.execution.preprocessor import is_check
@@ -141,5 +140,25 @@ def test_instructors_imports_cannot_be_replaced(solved: NotebookNode, tmp_path: 
         ]
     )
     parents = warm_parents(LESSON)
-    run_notebook(notebook, parents.student, parents.grading, 0, is_check, definitions([given]))
+    run_notebook(notebook, parents.student, parents.grading, 0, is_check, [given])
     assert [bool(cell.outputs) for cell in notebook.cells[1:]] == [True, True, False]
+
+
+@pytest.mark.parametrize(("unchanged", "processes"), [(True, 1), (False, 2)])
+def test_a_cell_of_the_instructors_own_is_not_suspected(
+    unchanged: bool, processes: int, monkeypatch: pytest.MonkeyPatch
+):
+    """A wrong answer is tried again, apart from cells that may have spoilt it; the instructor's did not."""
+    from autograder.execution.notebook import run_notebook
+    from autograder.execution.parents import warm_parents
+    from autograder.execution.preprocessor import is_check
+
+    given = "import textwrap\nimport sys"
+    check = new_code_cell("assert answer == 42", metadata={"nbgrader": {"grade": True}})
+    notebook = nbformat.v4.new_notebook(cells=[new_code_cell(given), new_code_cell("answer = 41"), check])
+    parents = warm_parents(LESSON)
+    made, child = [], parents.student.child
+    monkeypatch.setattr(parents.student, "child", lambda: made.append(child()) or made[-1])
+    run_notebook(notebook, parents.student, parents.grading, 0, is_check, [given if unchanged else f"{given}\n"])
+    assert len(made) == processes
+    assert notebook.cells[2].outputs[0].ename == "AssertionError"

@@ -15,7 +15,6 @@ from nbformat import NotebookNode
 from nbgrader.utils import determine_grade, is_solution
 
 from autograder.course.folders import LESSONS, notebook_path
-from autograder.execution.grading import definitions
 from autograder.execution.notebook import Limits, run_notebook
 from autograder.execution.parents import Parents
 from autograder.execution.preprocessor import is_check
@@ -39,7 +38,7 @@ def isolated(lesson: str, _parents: dict[str, Parents]) -> Callable[[NotebookNod
             _parents[lesson] = Parents(lesson)
         parents, copy = _parents[lesson], deepcopy(notebook)
         limits = Limits(cell=120)
-        execution = run_notebook(copy, parents.student, parents.grading, 1, is_check, definitions([]), limits=limits)
+        execution = run_notebook(copy, parents.student, parents.grading, 1, is_check, limits=limits)
         assert execution.faults == {}
         return copy
 

@@ -96,7 +96,7 @@ def started(arguments: list[str], **options: object) -> Iterator[subprocess.Pope
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The worker processes of a grader; each has the parents of the confined processes for children."""
     found = []
-    for each in psutil.Process(process.pid).children():
+    for each in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             if any("autograder.isolation.forking" in word for child in each.children() for word in child.cmdline()):
                 found.append(each)
