@@ -131,6 +131,10 @@ def grade(
     Interrupted at any moment, the same command does the rest. Exit status: 0 if all are graded, 1 if some need a
     person, 2 if grading could not go on.
     """
+    from autograder.batch import forkserver
+
+    if scheduler is None:
+        forkserver.begin()
     from autograder.batch.grade import grade
 
     sys.exit(grade(lesson, course, students, workers, scheduler, regrade, file))

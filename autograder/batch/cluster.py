@@ -24,6 +24,7 @@ import dask
 from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 
+from autograder.batch.forkserver import METHOD
 from autograder.batch.work import VERSION, Outcome, Submission, grade
 from autograder.errors import CourseError
 
@@ -67,7 +68,11 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Client]:
     """
     for name in ("distributed", "distributed.client", "asyncio", "tornado", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker that dies is told of in our own words
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "20s"}
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.comm.timeouts.connect": "20s",
+        "distributed.worker.multiprocessing-method": METHOD,
+    }
     with dask.config.set(settings), _elsewhere(scheduler) if scheduler else _here(workers) as client:
         _require_workers(client, scheduler)
         yield client
