@@ -1,16 +1,18 @@
 """What a process reports about a cell, as nbformat wants it, or refused: a learner's code may have written the report.
 
 Whatever is kept here ends in a notebook that an instructor opens, so only the types and sizes that nbformat knows pass.
+They are looked at here: nbformat's own validation of a single output takes longer than many a cell.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
 
 from autograder.isolation.channel import BadMessage
@@ -82,37 +84,33 @@ def read_report(message: Any, size: int = 0) -> Report:
         )
     except BadMessage:
         raise
-    except Exception as error:  # also nbformat's own, of what its schema does not allow
+    except Exception as error:  # whatever comes of taking something else for a report
         raise BadMessage(f"a report that cannot be read ({type(error).__name__})") from error
 
 
 def _output(output: Mapping[str, Any]) -> NotebookNode:
     """One output, with nothing in it that nbformat does not know."""
+    kept: dict[str, Any]
     match output["output_type"]:
         case "stream":
             name = output["name"] if output["name"] in ("stdout", "stderr") else "stdout"
-            return new_output("stream", name=name, text=_text(output["text"]))
+            kept = {"output_type": "stream", "name": name, "text": _text(output["text"])}
         case "error":
-            traceback = [_text(line) for line in output["traceback"]]
-            return new_output(
-                "error", ename=_text(output["ename"]), evalue=_text(output["evalue"]), traceback=traceback
-            )
-        case "display_data":
-            return new_output("display_data", data=_bundle(output["data"]), metadata=_object(output["metadata"]))
-        case "execute_result":
-            return new_output(
-                "execute_result",
-                data=_bundle(output["data"]),
-                metadata=_object(output["metadata"]),
-                execution_count=_number(output["execution_count"]),
-            )
-    raise BadMessage("an output of an unknown type")
+            kept = {"output_type": "error", "ename": _text(output["ename"]), "evalue": _text(output["evalue"])}
+            kept["traceback"] = [_text(line) for line in output["traceback"]]
+        case "display_data" | "execute_result" as kind:
+            kept = {"output_type": kind, "data": _bundle(output["data"]), "metadata": _object(output["metadata"])}
+            if kind == "execute_result":
+                kept["execution_count"] = _number(output["execution_count"])
+        case _:
+            raise BadMessage("an output of an unknown type")
+    made: NotebookNode = from_dict(kept)
+    return made
 
 
 def _update(update: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any], int]:
     """What a display is to show from now on."""
     data, metadata = _bundle(update["data"]), _object(update["metadata"])
-    new_output("display_data", data=data, metadata=metadata)  # which raises an error where this is none
     return _display_id(update), data, metadata, len(json.dumps(data)) + len(json.dumps(metadata))
 
 
@@ -127,12 +125,15 @@ def _display_id(output: Mapping[str, Any]) -> str:
     return _text(transient.get("display_id") or "") if isinstance(transient, Mapping) else ""
 
 
+_JSON = re.compile(r"application/(.*\+)?json")
+"""The MIME types that nbformat's schema allows any value for; for all others, text."""
+
+
 def _bundle(data: Any) -> dict[str, Any]:
     """The forms of an output by MIME type: text, or JSON where the type says so."""
     found: dict[str, Any] = {}
     for kind, value in data.items():
-        is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-        found[_text(kind)] = _plain(value) if is_json else _lines(value)
+        found[_text(kind)] = _plain(value) if _JSON.fullmatch(kind) else _lines(value)
     return found
 
 

@@ -46,6 +46,9 @@ def deep(levels: int) -> Any:
         report(outputs=[display(data={"text/plain": 5})]),
         report(outputs=[display(data={"application/json": float("nan")})]),
         report(outputs=[display(data={"application/json": b"x"})]),
+        report(outputs=[display(data={"application/x\n+json": {}})]),
+        report(outputs=[display(data={"application/json\n": {}})]),
+        report(outputs=[display(data={5: "x"})]),
         report(outputs=[display(data={"application/json": deep(100_000)})]),
         report(outputs=[{"output_type": "stream", "name": "stdout", "text": 5}]),
         report(outputs=[{"output_type": "error", "ename": "x", "evalue": "y", "traceback": 5}]),
@@ -85,6 +88,22 @@ def test_what_passes_can_be_written_and_read_again() -> None:
     cell = new_code_cell("", outputs=list(read.outputs))
     written = nbformat.writes(new_notebook(cells=[cell], metadata={"widgets": read.widgets})).encode("utf-8")
     assert len(nbformat.reads(written, 4).cells[0].outputs) == 3
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        display(),
+        display(data={"application/vnd.a+json": [{"b": None}], "text/html": ["a", "b"], "no type": "x"}),
+        {"output_type": "stream", "name": 5, "text": ""},
+        {"output_type": "error", "ename": "E", "evalue": "", "traceback": []},
+        {"output_type": "execute_result", "data": {}, "metadata": {"a": {"b": [1]}}, "execution_count": 3},
+    ],
+)
+def test_what_passes_is_an_output_to_nbformat(output: dict[str, Any]) -> None:
+    (read,) = read_report(report(outputs=[output])).outputs
+    nbformat.validate(read, ref=read.output_type, version=4)
+    assert type(read.get("metadata", nbformat.NotebookNode())) is nbformat.NotebookNode
 
 
 def test_updates_say_how_large_they_are() -> None:
