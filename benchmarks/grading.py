@@ -10,7 +10,8 @@ What a submission costs as a class grows is measured twice: in time of the worke
 there by the slope between class sizes, for a small class pays for the start of the workers too. The driver's peak
 memory is the kernel's figure for that process alone (``VmHWM``), without its workers. The bare cost of the cells is
 that of the same cells, as they were graded, in a warm IPython shell of this process: without confinement, without a
-second process, without nbgrader. It is set against the workers' time for the same submissions.
+second process, without nbgrader. (Explorers that grading does not draw are not drawn there either.) It is set against
+the workers' time for the same submissions.
 
 ``--submissions 8 --peer 4 --large 0`` is enough to try it out; the whole takes about an hour, nearly all of it
 nbgrader's.
@@ -48,6 +49,7 @@ from rich.table import Table
 from autograder.course.build import grade_id
 from autograder.course.folders import COURSE, notebook_path
 from autograder.course.release import release
+from autograder.execution.withholding import NOT_DRAWN
 from autograder.exercises import exercises
 from autograder.progress import VARIABLE as PROGRESS
 
@@ -350,12 +352,12 @@ def warm_shell() -> InteractiveShell:
 
 
 def bare(shell: InteractiveShell, notebook: NotebookNode) -> float:
-    """Seconds for the cells alone; what they show is made and thrown away."""
+    """Seconds for the cells alone, but for explorers that grading does not draw; what they show is thrown away."""
     shell.reset(new_session=False)
     began = time.perf_counter()
     with capture_output():
         for cell in notebook.cells:
-            if cell.cell_type == "code":
+            if cell.cell_type == "code" and NOT_DRAWN not in json.dumps(cell.outputs):
                 shell.run_cell(cell.source, store_history=True)
     return time.perf_counter() - began
 
@@ -505,7 +507,7 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
     )
     with TemporaryDirectory() as scratch:
-        os.environ |= {PROGRESS: f"{scratch}/progress.json", "JUPYTER_CONFIG_DIR": f"{scratch}/jupyter"}
+        os.environ |= {PROGRESS: "", "JUPYTER_CONFIG_DIR": f"{scratch}/jupyter"}
         os.environ.pop("CHAINRULE_DB_URL", None)
         os.environ.pop("CHAINRULE_LESSONS", None)
         sizes = [asked.large // 20, asked.large // 4, asked.large] if asked.large else []

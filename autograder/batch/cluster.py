@@ -72,6 +72,8 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": 0,
         "distributed.comm.timeouts.connect": "20s",
         "distributed.worker.multiprocessing-method": METHOD,
+        "distributed.worker.profile.enabled": False,  # it looks at what a worker does a hundred times a second
+        "distributed.admin.low-level-log-length": 10,  # messages that are kept, with the submissions in them
     }
     with dask.config.set(settings), _elsewhere(scheduler) if scheduler else _here(workers) as client:
         _require_workers(client, scheduler)
@@ -185,8 +187,9 @@ class Pool:
     def _fill(self, left: Iterator[Submission]) -> bool:
         """Send as much as keeps all workers at work; whether anything was sent."""
         sent = False
-        while len(self.running) < TOGETHER * self._workers():
-            group = list(islice(left, self._size()))
+        wanted = TOGETHER * self._workers()
+        while len(self.running) < wanted:
+            group = list(islice(left, self._size(wanted)))
             if not group:
                 break
             self.expected -= len(group)
@@ -194,12 +197,12 @@ class Pool:
             sent = True
         return sent
 
-    def _size(self) -> int:
-        """How many submissions travel together: enough work for a task, and at the end some for every worker."""
+    def _size(self, tasks: int) -> int:
+        """How many submissions travel together: enough work for a task, and at the end some for each of the tasks."""
         if not self.took:
             return 1
         mean = sum(self.took) / len(self.took)
-        fair = max(1, self.expected // (TOGETHER * self._workers()))
+        fair = max(1, self.expected // tasks)
         return max(1, min(MOST, fair, round(ENOUGH / max(mean, 1e-3))))
 
     def _workers(self) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 import cloudpickle
 from nbgrader.api import Assignment as AssignmentRow
 from nbgrader.api import (
+    Base,
     BaseCell,
-    Gradebook,
     GradeCell,
     MissingEntry,
     Notebook,
@@ -26,7 +26,7 @@ from nbgrader.api import (
 )
 from nbgrader.converters import Autograde
 from nbgrader.utils import find_all_files
-from sqlalchemy import insert, select
+from sqlalchemy import create_engine, insert, select
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
@@ -141,7 +141,10 @@ class Intake:
         return {path: (source / path).read_bytes() for path in self._files(source) if path not in kept}
 
     def _gradebook(self) -> bytes:
-        """A gradebook that holds this assignment alone."""
+        """A gradebook that holds this assignment alone.
+
+        nbgrader's ``Gradebook`` would ask another process for the version of its tables, which takes two seconds.
+        """
         with TemporaryDirectory() as folder, self.course.gradebook() as book:
             path = Path(folder) / "gradebook.db"
             row = book.find_assignment(self.lesson)
@@ -150,12 +153,14 @@ class Intake:
             wanted = [(AssignmentRow, AssignmentRow.id == row.id), (Notebook, Notebook.assignment_id == row.id)]
             wanted += [(kind, kind.__table__.c.id.in_(cells)) for kind in (BaseCell, GradeCell, SolutionCell, TaskCell)]
             wanted += [(SourceCell, SourceCell.notebook_id.in_(notebooks))]
-            with Gradebook(f"sqlite:///{path}", self.course.directory.course_id) as copy:
+            engine = create_engine(f"sqlite:///{path}")
+            Base.metadata.create_all(engine)
+            with engine.begin() as copy:
                 for kind, condition in wanted:
                     rows = book.db.execute(select(kind.__table__).where(condition)).mappings().all()
                     if rows:
-                        copy.db.execute(insert(kind.__table__), [dict(each) for each in rows])
-                copy.db.commit()
+                        copy.execute(insert(kind.__table__), [dict(each) for each in rows])
+            engine.dispose()
             return path.read_bytes()
 
     def submitted(self) -> list[Due]:

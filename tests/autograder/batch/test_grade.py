@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,54 @@ def test_a_locked_gradebook_stops_grading_and_loses_nothing(
     assert grade_here(PROJECT, course, workers=1) == 0
     expected = {key: row for key, row in rows(graded_by_nbgrader / "gradebook.db").items() if PROJECT in key}
     assert {key: row for key, row in rows(course / "gradebook.db").items() if PROJECT in key}.keys() == expected.keys()
+
+
+@pytest.fixture
+def small_disk(class_of_six: Path, tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Puts a copy of the class on a disk of its own, with so many kilobytes left; called again, resizes that disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def with_free(kilobytes: int) -> Path:
+        is_new = not disk.is_mount()
+        how = "size=1g" if is_new else "remount,size=1g"
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(disk)], capture_output=True, text=True
+        )
+        if mounted.returncode:
+            pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}; run as root outside a container")
+        if is_new:
+            shutil.copytree(class_of_six, disk / "course")
+        used = shutil.disk_usage(disk).used // 1024
+        subprocess.run(["mount", "-o", f"remount,size={used + kilobytes}k", str(disk)], check=True)
+        return disk / "course"
+
+    yield with_free
+    if disk.is_mount():
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kilobytes", [0, 60])
+def test_a_full_disk_is_told_in_a_sentence_and_costs_nothing_that_was_graded(
+    kilobytes: int, small_disk: Callable[[int], Path], graded_by_nbgrader: Path
+) -> None:
+    course = small_disk(kilobytes)
+    stopped = grade(course, LESSON, "--workers", "1")
+    assert stopped.returncode == 2, stopped.stdout
+    assert len(stopped.stderr.splitlines()) == 1, stopped.stderr
+    assert stopped.stderr.startswith("chainrule: ")
+    assert re.search("No space left|full", stopped.stderr), stopped.stderr
+    done = {path.parent.name for path in (course / "autograded").glob(f"*/{LESSON}")}
+    assert {f"{student} {LESSON}" for student in done} == {
+        key for key in rows(course / "gradebook.db") if re.fullmatch(rf"\w+ {LESSON}", key)
+    }
+
+    small_disk(100_000)
+    finished = grade(course, LESSON, "--workers", "1")
+    assert finished.returncode == 0, finished.stderr
+    expected = {key: row for key, row in rows(graded_by_nbgrader / "gradebook.db").items() if LESSON in key}
+    assert {key: row for key, row in rows(course / "gradebook.db").items() if LESSON in key} == expected
 
 
 def test_a_full_disk_stops_grading_and_leaves_nothing_half_written(
