@@ -19,6 +19,9 @@ from autograder import start as starting
 from autograder.cli import main
 from autograder.errors import CourseError
 
+# Two servers that start at the same moment would find the same port free, and one of them end.
+pytestmark = pytest.mark.xdist_group("start")
+
 EMPTY_NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
 
