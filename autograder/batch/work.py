@@ -21,17 +21,26 @@ from hashlib import sha256
 from importlib.metadata import version
 from logging import Handler, Logger, LoggerAdapter, LogRecord
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cloudpickle
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, Execute, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    Execute,
+    NbGraderPreprocessor,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from autograder.batch.metadata import QuickCheck
+from autograder.batch.sanitizing import QuickCheck, QuickKernelspec, QuickOverwrite
 from autograder.course.single import why_unreadable
 from autograder.course.submissions import released_cells
 from autograder.errors import CourseError
@@ -41,6 +50,17 @@ from autograder.execution.seeds import seed_of
 __all__ = ["VERSION", "Assignment", "Graded", "Outcome", "Remarks", "Submission", "grade", "write_files"]
 
 VERSION = version("chainrule-course")
+
+_OURS = {
+    Execute: IsolatedExecute,
+    CheckCellMetadata: QuickCheck,
+    OverwriteCells: QuickOverwrite,
+    OverwriteKernelspec: QuickKernelspec,
+}
+"""What takes the place of nbgrader's own preprocessors."""
+
+_ONE_AT_A_TIME = Lock()
+"""A worker may have several threads, and has one grader."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +160,9 @@ def grade(assignment: bytes, submissions: Sequence[Submission]) -> list[Outcome]
     CourseError
         No submission can be graded here.
     """
-    grader = _grader(assignment)
-    return [grader.grade(submission) for submission in submissions]
+    with _ONE_AT_A_TIME:
+        grader = _grader(assignment)
+        return [grader.grade(submission) for submission in submissions]
 
 
 @lru_cache(maxsize=1)
@@ -197,10 +218,9 @@ class _Grader:
                 execute.parents(assignment.name).student.child().end()  # whether code can be confined here
 
     def _made(self, preprocessor: Any) -> NbGraderPreprocessor:
-        """A preprocessor as the course configures it; some of nbgrader's own in our form, ``Execute`` isolated."""
+        """A preprocessor as the course configures it; some of nbgrader's own in our form."""
         kind = import_item(preprocessor) if isinstance(preprocessor, str) else preprocessor
-        kind = {Execute: IsolatedExecute, CheckCellMetadata: QuickCheck}.get(kind, kind)
-        return kind(config=self.assignment.config, log=self.log)
+        return _OURS.get(kind, kind)(config=self.assignment.config, log=self.log)
 
     def grade(self, submission: Submission) -> Outcome:
         """Grade a submission; what goes wrong with it costs no other one anything."""
