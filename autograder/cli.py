@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from autograder.errors import CourseError
+from autograder.imports import skip_iri_grammar
 
 __all__ = ["main"]
 
@@ -38,6 +39,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="chainrule-course", prog_name="chainrule")
 def main() -> None:
     """A course on the chain rule and back-propagation, for learners and their instructors."""
+    skip_iri_grammar()
 
 
 @main.command()

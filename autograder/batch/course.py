@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nbgrader.api import Gradebook, InvalidEntry
@@ -43,6 +44,11 @@ class Course:
         name = getattr(self.directory, f"{step}_directory")
         return Path(self.directory.format_path(name, student, assignment))
 
+    @cached_property
+    def _gradebook(self) -> Gradebook:
+        """Made once: nbgrader looks at all tables then. Closed after each use, it connects anew at the next."""
+        return Gradebook(self.directory.db_url, self.directory.course_id)
+
     @contextlib.contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """The gradebook, opened for a while.
@@ -53,7 +59,7 @@ class Course:
             The database does not answer, is locked or damaged, on opening or while it is used.
         """
         try:
-            with Gradebook(self.directory.db_url, self.directory.course_id) as book:
+            with self._gradebook as book:
                 yield book
         except (SQLAlchemyError, InvalidEntry) as error:  # nbgrader makes the second of some of the first
             raise CourseError(f"The gradebook cannot be used: {_first_line(error)}") from error

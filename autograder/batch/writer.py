@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 
 from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy import select
 
 from autograder.batch.course import Course
 from autograder.batch.intake import Due, HandedIn, Intake
@@ -104,7 +105,7 @@ class Writer:
         while True:
             try:
                 with self.course.gradebook() as book, _one_transaction(book):
-                    return [self._rows(book, each) for each in finished]
+                    return self._rows(book, finished)
             except CourseError as error:
                 if time.monotonic() > until:
                     raise CourseError(
@@ -112,33 +113,47 @@ class Writer:
                     ) from error
             time.sleep(1)
 
-    def _rows(self, book: Gradebook, finished: Finished) -> float:
-        """The rows of one submission, as nbgrader's ``autograde`` leaves them; its score."""
-        student = finished.due.student
-        book.update_or_create_student(student)
+    def _rows(self, book: Gradebook, finished: Sequence[Finished]) -> list[float]:
+        """The rows of some submissions, as nbgrader's ``autograde`` leaves them; their scores.
+
+        Rows are written when all of them are complete: many at once, and none of them twice.
+        """
+        for each in finished:
+            book.update_or_create_student(each.due.student)
+        book.db.flush()
+        with book.db.no_autoflush:
+            submissions = [self._submission(book, each) for each in finished]
+        book.db.flush()
+        for submission, each in zip(submissions, finished, strict=True):
+            for notebook in submission.notebooks:
+                if notebook.name in each.outcome.notebooks:
+                    self._penalize(submission, notebook)
+        book.db.flush()
+        wanted = select(SubmittedAssignment.id, SubmittedAssignment.score).where(
+            SubmittedAssignment.id.in_([submission.id for submission in submissions])
+        )
+        scores = {row.id: float(row.score) for row in book.db.execute(wanted)}
+        return [scores[submission.id] for submission in submissions]
+
+    def _submission(self, book: Gradebook, finished: Finished) -> SubmittedAssignment:
+        """A submission with what was found in its notebooks."""
         timestamp = finished.handed_in.timestamp
         times = {"timestamp": timestamp} if timestamp else {}
-        with book.db.no_autoflush:  # a submission is complete before it is written
-            submission = book.update_or_create_submission(self.lesson, student, **times)
+        submission = book.update_or_create_submission(self.lesson, finished.due.student, **times)
         for notebook in submission.notebooks:
             graded = finished.outcome.notebooks.get(notebook.name)
             if graded is None:
                 _not_handed_in(notebook)
             else:
                 _graded(notebook, graded)
-                self._penalize(book, submission, notebook)
-        book.db.flush()
-        book.db.expire(submission, ["score"])
-        return float(submission.score)
+        return submission
 
-    def _penalize(self, book: Gradebook, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
+    def _penalize(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
         """What a late notebook loses, by the course's own plugin; nbgrader has this in ``AssignLatePenalties``."""
         if self.penalties is None:
             return
         notebook.late_submission_penalty = None
         if submission.total_seconds_late > 0:
-            book.db.flush()
-            book.db.expire(notebook, ["score"])
             self.penalties.init_plugin()
             penalty = self.penalties.plugin_inst.late_submission_penalty(
                 submission.student_id, notebook.score, submission.total_seconds_late
@@ -151,7 +166,7 @@ class Writer:
 def _one_transaction(book: Gradebook) -> Iterator[None]:
     """Let nbgrader's methods, each of which commits, add to one transaction that is committed at the end."""
     commit: Callable[[], None] = book.db.commit
-    book.db.commit = book.db.flush
+    book.db.commit = lambda: None
     try:
         yield
     finally:
@@ -168,10 +183,14 @@ def _not_handed_in(notebook: SubmittedNotebook) -> None:
 
 def _graded(notebook: SubmittedNotebook, graded: Graded) -> None:
     """Automatic scores and comments; what a person has given stays, and is to be looked at again."""
+    released = notebook.notebook
+    names = {cell.id: cell.name for cell in (*released.grade_cells, *released.solution_cells, *released.task_cells)}
     for grade in notebook.grades:
-        if grade.name in graded.scores:
-            grade.auto_score = graded.scores[grade.name]
+        name = names.get(grade.cell_id, "")  # no name: a cell that was taken out since
+        if name in graded.scores:
+            grade.auto_score = graded.scores[name]
             grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
     for comment in notebook.comments:
-        if comment.name in graded.comments:
-            comment.auto_comment = graded.comments[comment.name]
+        name = names.get(comment.cell_id, "")
+        if name in graded.comments:
+            comment.auto_comment = graded.comments[name]
