@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,17 @@ from autograder.exercises.model import Exercise
 class Comparison:
     """A returned array beside the right one, in one case.
 
-    ``limit`` is the error, relative to the largest right entry, that round-off explains.
+    ``find_limit`` gives ``limit``, and is called where it is needed.
     """
 
     given: Array
     right: Array
-    limit: float
+    find_limit: Callable[[], float]
+
+    @cached_property
+    def limit(self) -> float:
+        """The error, relative to the largest right entry, that round-off explains."""
+        return self.find_limit()
 
     @property
     def fits(self) -> bool:
@@ -48,7 +53,7 @@ class Comparison:
     @property
     def exact(self) -> bool:
         """Whether the array is right up to round-off."""
-        return self.within(self.limit)
+        return self.within(precision.LEAST) or self.within(self.limit)
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,22 @@ class Trial:
     case: Environment
     derived: Environment
     expected: Environment
-    tolerance: dict[str, precision.Tolerance]
+
+    @cached_property
+    def tolerance(self) -> dict[str, precision.Tolerance]:
+        """The tolerance of every array asked for. It takes some time to measure, and most right answers need none."""
+        return precision.tolerances(self.exercise, self.case, self.derived)
 
     @classmethod
     def of(cls, exercise: Exercise, case: Environment) -> Trial:
         """Work out a case."""
         derived = exercise.derive(case)
-        truth = precision.truth(exercise, derived)
-        return cls(exercise, case, derived, truth, precision.tolerances(exercise, case, derived))
+        return cls(exercise, case, derived, precision.truth(exercise, derived))
 
     def compare(self, given: Mapping[str, Any]) -> dict[str, Comparison]:
         """Every returned array beside the right one, by the array's name."""
         return {
-            leaf: Comparison(mine, right, self._limit(leaf, mine, right))
+            leaf: Comparison(mine, right, partial(self._limit, leaf, mine, right))
             for name in self.exercise.returns
             for (leaf, mine), (_, right) in zip(
                 leaves(name, given[name]), leaves(name, self.expected[name]), strict=True
@@ -81,7 +89,8 @@ class Trial:
     def same(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
         """Whether two answers to this case are the same up to round-off, wrong or not."""
         return all(
-            Comparison(mine, other, self._limit(leaf, mine, other)).exact or np.array_equal(mine, other, equal_nan=True)
+            Comparison(mine, other, partial(self._limit, leaf, mine, other)).exact
+            or np.array_equal(mine, other, equal_nan=True)
             for name in self.exercise.returns
             for (leaf, mine), (_, other) in zip(leaves(name, first[name]), leaves(name, second[name]), strict=True)
         )

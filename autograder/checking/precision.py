@@ -4,6 +4,10 @@ The truth is the complex step (Squire and Trapp 1998, doi 10.1137/S0036144596312
 so f'(x) = Im f(x + ih) / h with an error of order h² and no subtraction. With h = 1e-30 the truncation error is far
 below the last digit, and only the round-off of evaluating f remains.
 
+A gradient has many entries, and a loss would be evaluated once for each. So the derivation's gradient g is taken where
+the complex step confirms it in a random direction v, g·v = Im f(x + ihv) / h, for which one evaluation is enough; where
+it does not, the truth is found from the loss alone, entry by entry.
+
 The tolerance is not a constant but a measurement (Monte Carlo arithmetic: Parker 1997, UCLA CSD-970002). However an
 analytic gradient is written, each of its operations rounds with a relative error of at most ε/2. So the reference
 derivation is evaluated a few times with its inputs and every step's value changed by a random relative ε; the largest
@@ -33,8 +37,16 @@ from autograder.exercises.model import Exercise
 STEP = 1e-30
 """Complex step: h² is below the last digit of any number in sight, and f'(x)·h is no subnormal number."""
 
+CONFIRMED = 1e-14
+"""Error of a derivation's slope in a random direction, relative to the sum of its terms' sizes, up to which the loss
+confirms it. Round-off makes 1e-16 of it, rarely 5e-15; a wrong entry shows whatever its place, for a direction at right
+angles to the error is not drawn at random."""
+
 SAFETY = 100.0
 """Roundings of one step's size that a right answer may add up; see the module's text."""
+
+LEAST = SAFETY * float(np.finfo(float).eps) / 4
+"""Relative error that every tolerance allows: that of a value which is rounded once."""
 
 SINGLE = float(np.finfo(np.float32).eps / np.finfo(float).eps)
 """How much coarser the roundings of float32 are than those of float64."""
@@ -58,11 +70,36 @@ CENTRAL_STEP = float(np.finfo(float).eps ** (1 / 3))
 def truth(exercise: Exercise, environment: Environment) -> Environment:
     """The right value of everything the exercise asks for, by name.
 
-    A gradient is taken from the loss by complex step; a value is that of the derivation.
+    The loss decides on a gradient, by complex step; a value is that of the derivation.
     """
-    if exercise.loss is None:
+    loss = exercise.loss
+    if loss is None:
         return {name: environment[name] for name in exercise.returns}
-    return {name: gradient(exercise.loss, environment, exercise.variable(name)) for name in exercise.returns}
+    return {
+        name: environment[name]
+        if _is_confirmed(loss, environment, variable, environment[name])
+        else gradient(loss, environment, variable)
+        for name, variable in ((name, exercise.variable(name)) for name in exercise.returns)
+    }
+
+
+def _is_confirmed(loss: Formula, environment: Mapping[str, Any], variable: str, derived: Any) -> bool:
+    """Whether a gradient has the slope of the loss in a random direction."""
+    rng = np.random.default_rng(0)
+    directions = []
+
+    def step(array: Array) -> Any:
+        directions.append(rng.standard_normal(array.shape))
+        return array + 1j * STEP * directions[-1]
+
+    moved = {**environment, variable: mapped(step, environment[variable])}
+    gradients = [array for _, array in leaves("", derived)]
+    if [array.shape for array in gradients] != [direction.shape for direction in directions]:
+        return False
+    terms = [array * direction for array, direction in zip(gradients, directions, strict=True)]
+    slope = np.sum(apply(loss, moved)).imag / STEP
+    error = abs(slope - sum(np.sum(each) for each in terms))
+    return bool(error <= CONFIRMED * sum(np.sum(np.abs(each)) for each in terms))
 
 
 def gradient(loss: Formula, environment: Mapping[str, Any], variable: str) -> Any:
@@ -134,7 +171,7 @@ def tolerances(exercise: Exercise, case: Mapping[str, Any], environment: Environ
                 movement[leaf] = max(movement[leaf], float(np.max(np.abs(array - expected[leaf]), initial=0.0)))
     floor = _floor(exercise)
     return {
-        leaf: Tolerance(SAFETY * max(movement[leaf], eps * size(array) / 4), floor * size(array))
+        leaf: Tolerance(max(SAFETY * movement[leaf], LEAST * size(array)), floor * size(array))
         for leaf, array in expected.items()
     }
 
@@ -151,7 +188,7 @@ def _rounded(exercise: Exercise, case: Mapping[str, Any], eps: float, rng: np.ra
     """The derivation with every value moved by a random relative rounding error."""
 
     def rounded(array: Array) -> Array:
-        return array * (1 + eps * rng.uniform(-1, 1, array.shape)) if array.dtype.kind == "f" else array
+        return array * (1 - eps + 2 * eps * rng.random(array.shape)) if array.dtype.kind == "f" else array
 
     environment = {name: mapped(rounded, value) for name, value in case.items()}
     exercise.kind.compute(exercise, {}, environment, lambda value: mapped(rounded, value))

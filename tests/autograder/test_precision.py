@@ -10,7 +10,7 @@ import pytest
 
 from autograder import Exercise, evaluate, exercises
 from autograder.checking import precision
-from autograder.checking.values import leaves
+from autograder.checking.values import copied, leaves
 from autograder.exercises.formulas import apply, needs
 
 GRADIENTS = [exercise for exercise in exercises() if exercise.loss is not None]
@@ -69,13 +69,32 @@ def test_the_reference_agrees_with_the_complex_step_of_its_loss(exercise: Exerci
     for seed in range(10):
         for case in exercise.cases(seed):
             derived = exercise.derive(case)
-            truth = precision.truth(exercise, derived)
+            assert exercise.loss is not None
             for name in exercise.returns:
-                for (leaf, mine), (_, right) in zip(
-                    leaves(name, derived[name]), leaves(name, truth[name]), strict=True
-                ):
+                truth = precision.gradient(exercise.loss, derived, exercise.variable(name))
+                for (leaf, mine), (_, right) in zip(leaves(name, derived[name]), leaves(name, truth), strict=True):
                     assert mine.shape == right.shape
                     np.testing.assert_allclose(mine, right, rtol=0, atol=1e-12 * precision.size(right), err_msg=leaf)
+
+
+@BY_GRADIENT
+def test_the_loss_is_the_truth_where_the_derivation_is_wrong_in_a_single_entry(exercise: Exercise) -> None:
+    rng = np.random.default_rng(5)
+    for case in exercise.cases(4):
+        derived = exercise.derive(case)
+        right = precision.truth(exercise, derived)
+        for name in exercise.returns:
+            wrong = copied(derived[name])
+            arrays = [array for _, array in leaves(name, wrong)]
+            largest = max(map(precision.size, arrays))
+            if isinstance(wrong, float):
+                wrong += 1e-9 * largest
+            else:
+                array = arrays[rng.integers(len(arrays))]
+                array[tuple(map(rng.integers, array.shape))] += 1e-9 * largest
+            found = precision.truth(exercise, {**derived, name: wrong})
+            for (leaf, mine), (_, other) in zip(leaves(name, found[name]), leaves(name, right[name]), strict=True):
+                np.testing.assert_allclose(mine, other, rtol=0, atol=1e-12 * largest, err_msg=leaf)
 
 
 @BY_GRADIENT
