@@ -1,6 +1,7 @@
 """What can be told of an answer by looking at it: whether it has a body, and where in it an exception comes from.
 
 A check asks this of an answer in its own process; the process that holds a learner's code asks it too, to pass it on.
+``no_body`` and ``calls`` depend on where an answer is: the type that stands for one elsewhere registers its own.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import dis
 import inspect
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
-__all__ = ["LearnerLine", "code_of", "has_no_body", "no_body"]
+__all__ = ["LearnerLine", "calls", "code_of", "has_no_body", "no_body"]
 
 STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 """The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
@@ -25,9 +27,18 @@ def has_no_body(answer: Any) -> bool:
 
 @singledispatch
 def no_body(answer: Any) -> bool:
-    """The same of an answer in this process; the type that stands for one elsewhere registers how it knows."""
+    """The same of an answer in this process."""
     code = code_of(answer)
-    return inspect.iscode(code) and {each.opname for each in dis.get_instructions(code)} <= STUB
+    return inspect.iscode(code) and all(each.opname in STUB for each in dis.get_instructions(code))
+
+
+@singledispatch
+def calls(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+    """Calls of an answer with one tuple of arguments after the other, to be made in this order, or up to any of them.
+
+    Where the answer is far away, further ones may be made together with the first, up to one that raises.
+    """
+    return [partial(answer, *each) for each in arguments]
 
 
 def code_of(answer: Any) -> Any:

@@ -19,7 +19,7 @@ from autograder.checking import findings, marks, precision
 from autograder.checking.comparison import Trial
 from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
-from autograder.checking.running import Run, run, told
+from autograder.checking.running import Run, in_turn, run, told
 from autograder.checking.seeding import fresh, seed_for
 from autograder.checking.values import Unusable, is_constant, read_answer
 from autograder.errors import CourseError
@@ -138,9 +138,10 @@ def _runs(exercise: Exercise, answer: Callable[..., Any], cases: Sequence[Enviro
     The first case comes three times in a row, so that what is added up from call to call fits in shape and shows.
     """
     runs: list[Run] = []
-    for case in (cases[0], cases[0], *cases):
-        runs.append(run(answer, exercise.arguments(case), exercise.returns))
-        if runs[-1].exception is not None:
+    inputs = [exercise.arguments(case) for case in (cases[0], cases[0], *cases)]
+    for each in in_turn(answer, inputs, exercise.returns):
+        runs.append(each)
+        if each.exception is not None:
             break
     return runs
 

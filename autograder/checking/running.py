@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from autograder.answers import LearnerLine
+from autograder.answers import LearnerLine, calls
 from autograder.checking.values import copied, described, same
 from autograder.errors import BoundaryError, NotAnAnswer
 
@@ -52,7 +52,19 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str
 
     ``names`` are the values asked for: an object that has them as attributes is read at once.
     """
-    inputs = {name: copied(value) for name, value in case.items()}
+    return next(in_turn(answer, [case], names))
+
+
+def in_turn(answer: Callable[..., Any], cases: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Iterator[Run]:
+    """The same with one case after the other, as long as somebody wants the next."""
+    inputs = [{name: copied(value) for name, value in case.items()} for case in cases]
+    to_make = calls.dispatch(type(answer))(answer, [tuple(each.values()) for each in inputs])
+    for case, given, call in zip(cases, inputs, to_make, strict=True):
+        yield _run(call, case, given, names)
+
+
+def _run(call: Callable[[], Any], case: Mapping[str, Any], inputs: Mapping[str, Any], names: Sequence[str]) -> Run:
+    """What comes of a call with the inputs of a case."""
     printed = _Printed()
     returned, exception = None, None
     with (
@@ -64,7 +76,7 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str
         warnings.simplefilter("always")
         try:
             # Copied at once, before the next call can change it, and within the guard: looking at it may raise as well.
-            returned = _kept(answer(*inputs.values()), names)
+            returned = _kept(call(), names)
         except BoundaryError:  # the learner's process is gone: not what the answer did, but the end of the check
             raise
         except BaseException as error:  # a learner's function may raise SystemExit, and Stop gives KeyboardInterrupt

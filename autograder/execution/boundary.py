@@ -29,10 +29,11 @@ from autograder.execution.failures import ProtocolError, StudentGone, StudentTim
 from autograder.execution.raised import StudentError, read_exception, written_exception
 from autograder.execution.sharing import Copies, Originals
 from autograder.execution.stand_ins import Facts, StandIn, learn
-from autograder.execution.values import Reader, Writer
+from autograder.execution.values import Reader, Writer, no_data
 from autograder.isolation.channel import BadMessage, Channel, ChannelClosed, TimedOut
 
 __all__ = [
+    "Came",
     "ModuleName",
     "Peer",
     "ProtocolError",
@@ -55,12 +56,12 @@ STOPPED = (
 )
 
 REQUEST, REPLY = 1, 2
-VALUE, RAISED, NOT_IMPLEMENTED, MODULE, FUNCTION = range(5)
+VALUE, RAISED, NOT_IMPLEMENTED, MODULE, FUNCTION, SEVERAL = range(6)
 
 _NUMBERS = ("ignore", "warn", "raise", "call", "print", "log")
 """What numpy may do at an overflow and the like; ``call`` and ``log`` are the other side's own affair."""
 
-OPERATIONS = ("call", "get", "set", "special", "text", "describe", "fetch", "ask")
+OPERATIONS = ("call", "calls", "get", "set", "special", "text", "describe", "fetch", "ask")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,24 @@ class ModuleName:
     """What comes in the place of a module: its name."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of something that was done: a value or an exception, and what was printed and warned of."""
+
+    value: Any
+    error: BaseException | None
+    caught: effects.Effects | None
+
+    def give(self) -> Any:
+        """Print and warn as it did, and give the value or raise the exception."""
+        __tracebackhide__ = True
+        if self.caught is not None:
+            self.caught.do_again()
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 def _numbers() -> list[int]:
@@ -78,6 +97,16 @@ def _numbers() -> list[int]:
 def _data(caught: effects.Effects | None) -> list[Any] | None:
     """What was printed and warned of, as data."""
     return None if caught is None else caught.written()
+
+
+def _as_data(came: Came) -> list[Any] | None:
+    """The reply with a value that is data; None where there is none, and an exception or something else came."""
+    if came.error is not None:
+        return None
+    try:
+        return [VALUE, Writer(None, no_data).write(came.value), None, _data(came.caught)]
+    except Exception:  # it is no data, or too much, or a learner's class fails when it is looked at
+        return None
 
 
 class _Failing:
@@ -175,6 +204,10 @@ class Peer:
     def request(self, operation: str, target: int, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """Have something done on the other side, and give what comes of it, or raise it.
 
+        With the operation ``calls`` the arguments are tuples of data, and a function is called with one after the
+        other: a single exchange instead of many. What comes is a list of ``Came``. It ends with the first exception;
+        or with a value that is no data, for which all that is not done yet has to wait.
+
         Raises
         ------
         ValueTooLarge, TypeError
@@ -190,7 +223,10 @@ class Peer:
         if self._failure is not None:
             raise type(self._failure)(str(self._failure))
         writer = self._writer()
+        if operation == "calls":
+            writer.lend = no_data
         written = [writer.write(argument) for argument in arguments]
+        writer.lend = self._borrowed.lend
         written_options = [[str(name), writer.write(value)] for name, value in options.items()]
         number = self._number = self._number + 1
         self._originals.keep(number, writer.mutables)
@@ -250,32 +286,36 @@ class Peer:
         """
         __tracebackhide__ = True
         with self._failing:
-            try:
-                _, _, outcome, content, notes, done = message
-            except ValueError:
-                raise BadMessage("A reply does not come as agreed.") from None
             reader = self._reader()
-            value: Any = None
-            if outcome == VALUE and operation == "describe":
-                value = lending.read_facts(content, reader.read)
-            elif outcome == VALUE:
-                value = reader.read(content)
-            elif outcome == MODULE and operation == "fetch" and type(content) is str:
-                value = ModuleName(content[:200])
-            elif outcome == FUNCTION and operation == "fetch":
-                value = self._known(content, reader)
-            elif outcome == NOT_IMPLEMENTED and operation == "special":
-                value = NotImplemented
-            elif outcome != RAISED:
-                raise BadMessage("A reply does not come as agreed.")
-            error = read_exception(content, self._raised, self.trusted, may_stop) if outcome == RAISED else None
-            self._note(notes, reader)
-            caught = None if done is None else effects.read_effects(done)
-        if caught is not None:
-            caught.do_again()
-        if error is not None:
-            raise error
-        return value
+            if operation == "calls" and message[2:3] == [SEVERAL]:
+                if type(message[3]) is not list or not message[3]:
+                    raise BadMessage("Several replies do not come as agreed.")
+                return [self._came("call", each, reader) for each in message[3]]
+            came = self._came(operation, message[2:], reader, may_stop)
+        return [came] if operation == "calls" else came.give()
+
+    def _came(self, operation: str, reply: Any, reader: Reader, may_stop: bool = False) -> Came:
+        """What a reply says; nothing of it is done yet."""
+        try:
+            outcome, content, notes, done = reply
+        except (TypeError, ValueError):
+            raise BadMessage("A reply does not come as agreed.") from None
+        value: Any = None
+        if outcome == VALUE and operation == "describe":
+            value = lending.read_facts(content, reader.read)
+        elif outcome == VALUE:
+            value = reader.read(content)
+        elif outcome == MODULE and operation == "fetch" and type(content) is str:
+            value = ModuleName(content[:200])
+        elif outcome == FUNCTION and operation == "fetch":
+            value = self._known(content, reader)
+        elif outcome == NOT_IMPLEMENTED and operation == "special":
+            value = NotImplemented
+        elif outcome != RAISED:
+            raise BadMessage("A reply does not come as agreed.")
+        error = read_exception(content, self._raised, self.trusted, may_stop) if outcome == RAISED else None
+        self._note(notes, reader)
+        return Came(value, error, None if done is None else effects.read_effects(done))
 
     def _known(self, content: Any, reader: Reader) -> Any:
         """A function, and what is known of it."""
@@ -328,11 +368,13 @@ class Peer:
                 raise BadMessage("A request does not come as agreed.") from None
             if type(number) is not int or operation not in OPERATIONS or type(written) is not list:
                 raise BadMessage("A request does not come as agreed.")
+            if not all(type(name) is str for name, _ in pairs):
+                raise BadMessage("A request does not come as agreed.")
             reader = self._reader()
             arguments = [reader.read(argument) for argument in written]
             keywords = {name: reader.read(value) for name, value in pairs}
-            if not all(type(name) is str for name in keywords):
-                raise BadMessage("A request does not come as agreed.")
+            if operation == "calls" and not (self.trusted and arguments):
+                raise BadMessage("Several calls do not come as agreed.")
             mutables = list(reader.mutables)
             numbers = self._note(notes, reader)
             thing = None if operation in ("fetch", "ask") else self._lent.find(target)
@@ -357,6 +399,34 @@ class Peer:
         self, operation: str, thing: Any, arguments: list[Any], options: dict[str, Any], numbers: Any
     ) -> Callable[[Writer], list[Any]]:
         """Do what a request says; what comes of it is written later, beside what has changed."""
+        if operation == "calls":
+            return self._all_done(thing, arguments, numbers)
+        return self._coming(operation, thing, self._tried(operation, thing, arguments, options, numbers))
+
+    def _all_done(self, thing: Any, calls: list[Any], numbers: Any) -> Callable[[Writer], list[Any]]:
+        """Call a function several times. A value is written before the next call can change it."""
+        written = []
+        came = self._tried("call", thing, calls[0], {}, numbers)
+        for arguments in calls[1:]:
+            plain = _as_data(came)
+            if plain is None:
+                break
+            written.append(plain)
+            came = self._tried("call", thing, arguments, {}, numbers)
+        last = self._coming("call", thing, came)
+        return lambda writer: [SEVERAL, [*written, last(writer)], None, None]
+
+    def _coming(self, operation: str, thing: Any, came: Came) -> Callable[[Writer], list[Any]]:
+        """The reply that says what came of a request."""
+        if came.error is not None:
+            return self._raising(came.error, came.caught)
+        value, caught = came.value, came.caught
+        return lambda writer: [*self._written(operation, thing, value, writer), self._notes(writer), _data(caught)]
+
+    def _tried(
+        self, operation: str, thing: Any, arguments: Sequence[Any], options: dict[str, Any], numbers: Any
+    ) -> Came:
+        """Do what a request says."""
         caught = None
         try:
             if self._serving > DEEPEST:
@@ -365,13 +435,12 @@ class Peer:
             if operation == "call" or arguments[:1] == ["__call__"]:
                 self._called = thing
             with effects.caught(numbers) if self.trusted else contextlib.nullcontext() as caught:
-                value = self._do(operation, thing, arguments, options)
+                return Came(self._do(operation, thing, arguments, options), None, caught)
         except BaseException as error:
             # A learner's function may raise anything; what is no Exception in a check is meant for the check.
             if self._failure is not None or not (self.trusted or isinstance(error, Exception)):
                 raise
-            return self._raising(error, caught)
-        return lambda writer: [*self._written(operation, thing, value, writer), self._notes(writer), _data(caught)]
+            return Came(None, error, caught)
 
     def _written(self, operation: str, thing: Any, value: Any, writer: Writer) -> list[Any]:
         """What came of a request: a kind of outcome, and its content."""
@@ -410,7 +479,7 @@ class Peer:
         except ValueTooLarge as error:
             self._send([REPLY, number, *self._raising(error)(self._writer())], timeout)
 
-    def _permit(self, operation: str, thing: Any, arguments: list[Any]) -> None:
+    def _permit(self, operation: str, thing: Any, arguments: Sequence[Any]) -> None:
         """Whether the other side may have this done.
 
         Raises
@@ -428,7 +497,7 @@ class Peer:
         if not lending.may(thing, operation, name):
             raise RuntimeError("That cannot be done with what a check hands out.")
 
-    def _do(self, operation: str, thing: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    def _do(self, operation: str, thing: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         """Do it."""
         match operation:
             case "call":

@@ -9,16 +9,19 @@ converts to is a number, a text or an array, and not an object that pretends to 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from autograder.answers import no_body
+from autograder.answers import calls, no_body
 from autograder.execution.failures import ValueTooLarge
 from autograder.execution.special import CONVERSIONS
+from autograder.execution.values import NotData
 
 __all__ = ["Described", "Facts", "StandIn", "learn", "reach", "stand_in_class"]
 
@@ -233,3 +236,18 @@ _MADE: dict[str, Any] = {
 @no_body.register
 def _(answer: StandIn) -> bool:
     return known(answer).has_no_body
+
+
+@calls.register(StandIn)
+def _(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+    other, target = reach(answer)
+    done: list[Any] = []
+
+    def call(number: int) -> Any:
+        __tracebackhide__ = True
+        if number == 0 and len(arguments) > 1:
+            with contextlib.suppress(NotData, ValueTooLarge):  # then each goes by itself
+                done[:] = other.request("calls", target, arguments, {})
+        return done[number].give() if number < len(done) else answer(*arguments[number])
+
+    return [partial(call, number) for number in range(len(arguments))]

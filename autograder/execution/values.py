@@ -31,7 +31,7 @@ from autograder.execution.failures import ValueTooLarge
 from autograder.execution.special import SPECIAL
 from autograder.isolation.channel import ITEMS, BadMessage
 
-__all__ = ["DEEPEST", "Reader", "Writer"]
+__all__ = ["DEEPEST", "NotData", "Reader", "Writer", "no_data"]
 
 DEEPEST = 32
 """Lists in lists that are read and written."""
@@ -63,6 +63,15 @@ DTYPES: dict[str, np.dtype[Any]] = {
 """The types of arrays that cross, by their names: numbers of every size and byte order, and booleans."""
 
 _ALIGNMENT = 64
+
+
+class NotData(TypeError):
+    """Something that is no data is to be written where only data can go."""
+
+
+def no_data(thing: Any) -> list[Any]:
+    """Lends nothing: for a ``Writer`` of data alone."""
+    raise NotData(f"A value of type {type(thing).__name__} is no data.")
 
 
 class Writer:

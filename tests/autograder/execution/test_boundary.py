@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.answers import has_no_body
+from autograder.answers import calls, has_no_body
 from autograder.errors import BoundaryError
 from autograder.execution import boundary
 from autograder.execution.boundary import (
@@ -616,6 +616,116 @@ def test_an_object_that_lies_convinces_nobody(peer: Peer) -> None:
     assert hash(liar) == object.__hash__(liar)
 
 
+# --- Several calls at once --------------------------------------------------------------------------------------------
+
+
+def called(function: Any, *arguments: tuple[Any, ...]) -> list[Any]:
+    """What comes of calling a function with one tuple after the other."""
+    return [call() for call in calls.dispatch(type(function))(function, arguments)]
+
+
+@contextlib.contextmanager
+def exchanges(peer: Peer) -> Iterator[list[str]]:
+    """The operations that are asked for, and answered."""
+    asked: list[str] = []
+    plain = peer.request
+
+    def request(operation: str, *arguments: Any) -> Any:
+        answer = plain(operation, *arguments)
+        asked.append(operation)
+        return answer
+
+    peer.request = request  # type: ignore[method-assign]
+    yield asked
+    del peer.request  # type: ignore[method-assign]
+
+
+def test_several_calls_are_one_exchange(peer: Peer) -> None:
+    function = peer.fetch("f")
+    arguments = [(np.arange(3.0) + number, number) for number in range(6)]
+    one_by_one = [function(*each) for each in arguments]
+    with exchanges(peer) as asked:
+        together = called(function, *arguments)
+    assert asked == ["calls"]
+    np.testing.assert_array_equal(together, one_by_one)
+
+
+def test_a_value_is_that_of_its_call_whatever_later_ones_do(across: Across) -> None:
+    kept = np.zeros(2)
+
+    def add(x: Any) -> Any:
+        kept[:] += x
+        return [kept, kept]
+
+    found = called(across({"add": add}).fetch("add"), (1.0,), (2.0,), (4.0,))
+    assert [each[0].tolist() for each in found] == [[1, 1], [3, 3], [7, 7]]
+
+
+def test_several_calls_end_with_the_first_that_raises(across: Across) -> None:
+    made: list[int] = []
+
+    def fail(number: int) -> int:
+        made.append(number)
+        return 1 // (2 - number)
+
+    peer = across({"fail": fail, "made": lambda: made})
+    several = calls.dispatch(type(peer.fetch("fail")))(peer.fetch("fail"), [(number,) for number in range(6)])
+    assert [several[0](), several[1]()] == [0, 1]
+    with pytest.raises(ZeroDivisionError) as caught:
+        several[2]()
+    assert "2 - number" in str(caught.value.learner_line)  # type: ignore[attr-defined]
+    assert peer.fetch("made")() == [0, 1, 2]
+
+
+def test_each_of_several_calls_prints_and_warns_in_its_turn(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+    several = calls.dispatch(type(peer.fetch("loud")))(peer.fetch("loud"), [(1,), (2,)])
+    for call in several:
+        with pytest.warns(UserWarning, match="careful"):
+            call()
+        assert len(capsys.readouterr().out) > 0
+
+
+def test_each_of_several_calls_changes_its_own_arguments(peer: Peer) -> None:
+    arguments = [(np.ones(3), {"list": [number], "set": {number}, "gone": 1}) for number in range(3)]
+    called(peer.fetch("change"), *arguments)
+    for number, (array, things) in enumerate(arguments):
+        assert array.tolist() == [7, 1, 1]
+        assert things["list"][0] == "new"
+        assert things["list"][1] is array
+        assert things["set"] == {number, 5}
+        assert "gone" not in things
+
+
+def test_what_is_no_data_has_a_call_of_its_own(across: Across) -> None:
+    peer = across({"f": lambda x: (lambda: x) if x == 1 else x, "g": lambda call, x: call(x)})
+    with exchanges(peer) as asked:
+        found = called(peer.fetch("f"), (0,), (1,), (2,), (3,))
+    assert asked == ["fetch", "calls", "special", "special"]
+    assert [found[0], found[1](), *found[2:]] == [0, 1, 2, 3]
+    seen: list[int] = []
+    with exchanges(peer) as asked:
+        assert called(peer.fetch("g"), (seen.append, 1), (seen.append, 2)) == [None, None]
+    assert asked == ["fetch", "special", "special"]
+    assert seen == [1, 2]
+
+
+def test_several_calls_with_too_much_go_one_by_one(across: Across) -> None:
+    peer = across({"sum": np.sum}, region=1 << 20)
+    with exchanges(peer) as asked:
+        assert called(peer.fetch("sum"), *[(np.ones(60_000),)] * 3) == [60_000] * 3
+    assert asked == ["fetch", "special", "special", "special"]
+
+
+@pytest.mark.parametrize(
+    "content", [None, [], [5], [[VALUE, 1.0]], [[VALUE, 1.0, None, None, None]], [[VALUE, [0], None, None]], {}]
+)
+def test_several_replies_that_do_not_come_as_agreed(across: Across, content: Any) -> None:
+    peer = across.hostile(serving(lambda request: [REPLY, request[1], boundary.SEVERAL, content, None, None]))
+    with pytest.raises(ProtocolError, match="must not send"):
+        peer.request("calls", 1, [(1.0,), (2.0,)], {})
+    assert not peer.is_usable
+
+
 # --- A hostile process ------------------------------------------------------------------------------------------------
 
 
@@ -670,6 +780,8 @@ FORGED: list[tuple[str, Callable[[list[Any]], Any]]] = [
     ("printing of nonsense", lambda request: [REPLY, request[1], VALUE, 1, None, [[[True, 5]], []]]),
     ("too much printing", lambda request: [REPLY, request[1], VALUE, 1, None, [[[True, "x" * 200_000]], []]]),
     ("warnings of nonsense", lambda request: [REPLY, request[1], VALUE, 1, None, [[], [["a", "b"]]]]),
+    ("several replies where one is due", lambda request: [REPLY, request[1], boundary.SEVERAL, [], None, None]),
+    ("several calls", lambda request: [REQUEST, 1, "calls", 0, [[2, 1.0], [2, 2.0]], [], None]),
     ("a request of no form", lambda request: [REQUEST, 1]),
     ("an unknown operation", lambda request: [REQUEST, 1, "eval", 0, ["1"], [], None]),
     ("an object never lent", lambda request: [REQUEST, 1, "call", 7, [], [], None]),
@@ -896,11 +1008,29 @@ PIECES: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.integers(0, 4), PIECES, PIECES, PIECES, st.sampled_from(["fetch", "call", "describe", "special"]))
+@given(st.integers(0, 5), PIECES, PIECES, PIECES, st.sampled_from(["fetch", "call", "describe", "special"]))
 def test_no_reply_of_the_right_form_does_harm(
     outcome: int, content: Any, notes: Any, done: Any, operation: str
 ) -> None:
     _answered_with([REPLY, 1, outcome, content, notes, done], operation)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(PIECES, min_size=4, max_size=4), max_size=4))
+def test_no_several_replies_of_the_right_form_do_harm(content: list[Any]) -> None:
+    ours, theirs = socket.socketpair()
+    peer = Peer(Channel(ours), {}, trusted=False)
+    other = Channel(theirs)
+    other.send([REPLY, 1, boundary.SEVERAL, content, None, None])
+    theirs.shutdown(socket.SHUT_WR)
+    try:
+        found = peer.request("calls", 1, [(1.0,), (2.0,)], {})
+    except BoundaryError:
+        assert not peer.is_usable
+    else:
+        assert all(isinstance(each, boundary.Came) for each in found)
+    peer.channel.close()
+    other.close()
 
 
 @settings(max_examples=400, deadline=None)
