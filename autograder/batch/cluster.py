@@ -25,6 +25,7 @@ from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 
 from autograder.batch.forkserver import METHOD
+from autograder.batch.record import KEPT
 from autograder.batch.work import VERSION, Outcome, Submission, grade
 from autograder.errors import CourseError
 
@@ -102,7 +103,7 @@ def _elsewhere(scheduler: str) -> Iterator[Client]:
     """A cluster that is there already."""
     try:
         client = Client(scheduler, timeout=10)
-    except (*CANCELLED, OSError, TimeoutError, ValueError) as error:
+    except (*CANCELLED, OSError, ValueError) as error:
         raise CourseError(
             f"There is no Dask scheduler at {scheduler}. --scheduler takes an address such as tcp://127.0.0.1:8786, "
             "as `dask scheduler` prints it when it starts."
@@ -116,7 +117,7 @@ def _require_workers(client: Client, scheduler: str | None) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
         versions = client.run(_version, on_error="return")
-    except (TimeoutError, OSError) as error:
+    except OSError as error:  # a TimeoutError is one
         raise CourseError(f"{scheduler or 'This machine'} has no workers after {PATIENCE:.0f} seconds.") from error
     for worker, found in versions.items():
         if found != VERSION:
@@ -240,10 +241,7 @@ class Pool:
                 if self.client.nthreads():
                     until = time.monotonic() + PATIENCE
             if time.monotonic() > until:
-                raise CourseError(
-                    f"There have been no workers for {PATIENCE:.0f} seconds. What was graded before is kept; "
-                    "the same command does the rest."
-                )
+                raise CourseError(f"There have been no workers for {PATIENCE:.0f} seconds. {KEPT}")
 
     def _outcomes(self, future: Future) -> list[Outcome]:
         """What came of a task; raises a ``KilledWorker`` where its worker died."""
@@ -268,7 +266,4 @@ def _connection() -> Iterator[None]:
     try:
         yield
     except (*CANCELLED, OSError) as error:
-        raise CourseError(
-            "The Dask scheduler has ended. What was graded before is kept; start it again, and the same command does "
-            "the rest."
-        ) from error
+        raise CourseError(f"The Dask scheduler has ended. Start it again. {KEPT}") from error

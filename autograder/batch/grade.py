@@ -26,7 +26,7 @@ from autograder.batch.cluster import Died, Pool, connected
 from autograder.batch.course import Course, open_course
 from autograder.batch.intake import Due, HandedIn, Intake, Unfit
 from autograder.batch.progress import Progress, say
-from autograder.batch.record import FOLDER, Record
+from autograder.batch.record import FOLDER, KEPT, Record
 from autograder.batch.work import Outcome, Submission
 from autograder.batch.writer import Finished, Writer
 from autograder.course.folders import write_atomically
@@ -73,7 +73,7 @@ def grade(
         try:
             run.grade(workers or os.cpu_count() or 1, scheduler)
         except KeyboardInterrupt as interrupt:
-            raise CourseError("Stopped. What was graded is kept; the same command does the rest.") from interrupt
+            raise CourseError(f"Stopped. {KEPT}") from interrupt
         finally:
             if file is not None:
                 write_atomically(file, json.dumps(run.report(), indent=2) + "\n")

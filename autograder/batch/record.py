@@ -12,10 +12,13 @@ from pathlib import Path
 from autograder.course.folders import write_atomically
 from autograder.errors import CourseError
 
-__all__ = ["FOLDER", "Record", "record_path"]
+__all__ = ["FOLDER", "KEPT", "Record", "record_path"]
 
 FOLDER = "grading"
 """In the course folder."""
+
+KEPT = "What was graded before is kept; the same command does the rest."
+"""Said whenever grading stops before its end."""
 
 
 @dataclass

@@ -272,20 +272,18 @@ class _Grader:
         for each in self.sanitize:
             nb, resources = each(nb, resources)
         seconds["sanitize"] += time.perf_counter() - began
-        read_off: Graded | None = None
+        scores: Mapping[str, float | None] = {}
+        comments: Mapping[str, str | None] = {}
         for each in self.autograde:
             began = time.perf_counter()
             if isinstance(each, SaveAutoGrades):
-                read_off = _read_off(nb)
+                scores, comments = _read_off(nb)
             elif not isinstance(each, AssignLatePenalties):
                 nb, resources = each(nb, resources)
             if isinstance(each, Execute):
                 seconds["execute"] += time.perf_counter() - began
                 seconds["cells"] += sum(resources["chainrule"].get("seconds", {}).values())
-        text = nbformat.writes(nb)
-        if read_off is None:
-            return Graded(text, {}, {})
-        return Graded(text, read_off.scores, read_off.comments)
+        return Graded(nbformat.writes(nb), scores, comments)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -316,15 +314,15 @@ def _read(content: bytes) -> NotebookNode:
         raise CourseError(f"it is no notebook that can be read: {why_unreadable(error)}.") from error
 
 
-def _read_off(nb: NotebookNode) -> Graded:
-    """What nbgrader's ``SaveAutoGrades`` would write of a notebook that has been run."""
+def _read_off(nb: NotebookNode) -> tuple[dict[str, float | None], dict[str, str | None]]:
+    """The scores and comments that nbgrader's ``SaveAutoGrades`` would write of a notebook that has been run."""
     scores = {cell.metadata.nbgrader.grade_id: determine_grade(cell)[0] for cell in nb.cells if is_grade(cell)}
     comments = {
         cell.metadata.nbgrader.grade_id: "No response." if _is_untouched(cell) else None
         for cell in nb.cells
         if is_solution(cell) or is_task(cell)
     }
-    return Graded("", scores, comments)
+    return scores, comments
 
 
 def _is_untouched(cell: NotebookNode) -> bool:

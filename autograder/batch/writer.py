@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from autograder.batch.course import Course
 from autograder.batch.intake import Due, HandedIn, Intake
-from autograder.batch.record import FOLDER
+from autograder.batch.record import FOLDER, KEPT
 from autograder.batch.work import Graded, Outcome, write_files
 from autograder.errors import CourseError
 
@@ -72,8 +72,7 @@ class Writer:
                 self._put_in_place(folder, each.due.student)
         except OSError as error:
             raise CourseError(
-                f"{error.filename or self.course.root} cannot be written: {error.strerror or error}. "
-                "What was graded before is kept; the same command does the rest."
+                f"{error.filename or self.course.root} cannot be written: {error.strerror or error}. {KEPT}"
             ) from error
         finally:
             shutil.rmtree(self.staging, ignore_errors=True)
@@ -108,9 +107,7 @@ class Writer:
                     return self._rows(book, finished)
             except CourseError as error:
                 if time.monotonic() > until:
-                    raise CourseError(
-                        f"{error} What was graded before is kept; the same command does the rest."
-                    ) from error
+                    raise CourseError(f"{error} {KEPT}") from error
             time.sleep(1)
 
     def _rows(self, book: Gradebook, finished: Sequence[Finished]) -> list[float]:

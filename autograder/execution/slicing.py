@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,12 @@ __all__ = ["bound", "is_suspicious", "read", "relevant"]
 
 LONGEST = 100_000
 """Characters of a cell that is looked at."""
+
+_DEFINED = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+) *=(?!=)", re.MULTILINE)
+"""Where a line defines a function, a class or a variable."""
+
+CELLS = 300
+"""Cells of which is remembered what was seen: a long notebook's. Of one that is too long only the beginning is kept."""
 
 _MODULES = """
     __future__ autograder chainrule_lib collections dataclasses functools ipywidgets itertools math matplotlib numpy
@@ -82,9 +89,13 @@ def bound(source: str) -> Set[str]:
     return _cell(source).bound
 
 
-@lru_cache(maxsize=1000)
 def is_suspicious(source: str) -> bool:
     """Whether a cell may change what it does not define itself: Python, IPython, a module."""
+    return _is_suspicious(source[: LONGEST + 1])
+
+
+@lru_cache(maxsize=CELLS)
+def _is_suspicious(source: str) -> bool:
     tree = _parsed(source)
     if tree is None:
         return True
@@ -144,11 +155,18 @@ def _without_magic(line: str) -> str:
     return f"{name}= get_ipython()" if equals and value.strip().startswith(("%", "!")) else line
 
 
-@lru_cache(maxsize=1000)
 def _cell(source: str) -> _Cell:
     """What a cell binds and reads. What it binds inside functions is their own, and is counted all the same."""
+    return _cell_of(source[: LONGEST + 1])
+
+
+@lru_cache(maxsize=CELLS)
+def _cell_of(source: str) -> _Cell:
     found = _Cell()
-    for node in ast.walk(_parsed(source) or ast.Module([], [])):
+    tree = _parsed(source) or ast.Module([], [])
+    if not tree.body:  # one slip in it, and it is no Python any more; but what it was to define can be seen
+        found.bound.update(name for names in _DEFINED.findall(source[:LONGEST]) for name in names if name)
+    for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 found.read.add(name)

@@ -76,12 +76,32 @@ def test_json_has_a_row_for_every_exercise_and_a_seed_that_repeats_it(chainrule,
     assert again == found
 
 
-def test_an_answer_whose_cell_failed_is_told_why_it_is_not_there(chainrule, solved: NotebookNode, tmp_path: Path):
-    answer = "import torch\n\ndef two_steps(x):\n    return torch.tensor(x)"
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            "import torch\n\ndef two_steps(x):\n    return torch.tensor(x)",
+            "torch is withheld while lesson 00_welcome is graded",
+        ),
+        (
+            "def two_steps(x):\n    return (3 * x, 9 * x**2",
+            "SyntaxError: incomplete input (Cell In[4], line 2: `return (3 * x, 9 * x**2`)",
+        ),
+        (
+            "def two_steps(x):\n    u = 3 x\n    return u, u**2",
+            "SyntaxError: invalid syntax (Cell In[4], line 2: `u = 3 x`)",
+        ),
+        ("1 / 0\n\ndef two_steps(x):\n    return 3 * x, 9 * x**2", "ZeroDivisionError: division by zero"),
+    ],
+    ids=["withheld", "never closed", "no operator", "stopped before"],
+)
+def test_an_answer_whose_cell_failed_is_told_why_it_is_not_there(
+    chainrule, solved: NotebookNode, tmp_path: Path, answer: str, why: str
+):
     outcome = chainrule("check", write(solved, tmp_path / "n.ipynb", two_steps=answer), "--json")
     message = json.loads(outcome.stdout)["rows"][1]["message"]
     assert "name 'two_steps' is not defined" in message
-    assert "torch is withheld while lesson 00_welcome is graded" in message
+    assert why in message
 
 
 @pytest.mark.parametrize("beside", [[], ["other.ipynb"]], ids=["alone", "beside another"])

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from autograder.execution.slicing import is_suspicious, read, relevant
+from autograder.execution.slicing import bound, is_suspicious, read, relevant
 
 
 def test_only_what_binds_or_changes_the_names_counts() -> None:
@@ -24,6 +24,19 @@ def test_only_what_binds_or_changes_the_names_counts() -> None:
 
 def test_a_name_that_is_imported_again_after_it_was_something_else_counts() -> None:
     assert relevant(["import numpy as np", "np = 1", "import numpy as np"], ["np"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    return (x\n\ng = 2",
+        "x = 1 +\ng = f = 3 +\nclass f(Base:\n    y = 2",
+        "g = 1\nasync def f(x)\n    if x == 2:\n        h == 3",
+    ],
+)
+def test_what_a_cell_with_a_slip_was_to_define_is_seen(source: str) -> None:
+    assert {"f", "g"} <= bound(source)
+    assert not {"y", "h"} & bound(source)
 
 
 @pytest.mark.parametrize(
