@@ -223,8 +223,8 @@ def read_marks(course: Course, names: Sequence[str]) -> Marks:
     with course.gradebook() as book:
         lessons = _lessons(book, names)
         columns = (Student.id, Student.last_name, Student.first_name, Student.email, Student.lms_user_id)
-        everybody = select(*columns).order_by(Student.last_name, Student.first_name, Student.id)
-        learners = [Learner(*row) for row in book.db.execute(everybody)]
+        learners = [Learner(*row) for row in book.db.execute(select(*columns))]
+        learners.sort(key=lambda each: (each.last_name or "", each.first_name or "", each.id))  # databases differ in it
         marks = _marks(book, [lesson.key for lesson in lessons])
     return Marks(lessons, learners, marks, _reasons(course, lessons, learners, marks))
 
@@ -232,7 +232,8 @@ def read_marks(course: Course, names: Sequence[str]) -> Marks:
 def _lessons(book: Gradebook, names: Sequence[str]) -> list[Lesson]:
     """The assignments of these names, or all of them."""
     columns = (Assignment.id, Assignment.name, Assignment.duedate, Assignment.max_score)
-    known = [Lesson(*row) for row in book.db.execute(select(*columns).order_by(Assignment.duedate, Assignment.name))]
+    known = [Lesson(*row) for row in book.db.execute(select(*columns))]
+    known.sort(key=lambda each: (each.duedate or datetime.min, each.name))
     if not known:
         raise CourseError("The gradebook has no lessons yet. Release one with 'chainrule release', and grade it first.")
     if unknown := [name for name in names if name not in {lesson.name for lesson in known}]:

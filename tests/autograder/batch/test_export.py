@@ -3,7 +3,7 @@
 import csv
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from autograder.batch.record import Record
 from autograder.cli import main
 from autograder.course.folders import COURSE
 from autograder.errors import CourseError
+from tests.autograder.postgresql import NEEDED, server
 
 FIRST, SECOND = "01_chain_rule", "05_backpropagation"
 HANDED_IN = "2026-03-01 10:00:00"
@@ -68,22 +69,27 @@ def empty_course(tmp_path: Path, _empty_once: Path) -> Path:
 def _graded_once(tmp_path_factory: pytest.TempPathFactory, _empty_once: Path) -> Path:
     course = shutil.copytree(_empty_once, tmp_path_factory.mktemp("graded") / "course")
     with gradebook(course) as book:
-        add_lesson(book, FIRST, "2026-02-28 23:59:00", 2, 4)
-        add_lesson(book, SECOND, "2026-03-07 23:59:00", 6.5, tasks=(3.5,))
-        book.add_student("ada", first_name="Ada", last_name="Byron", email="ada@example.org", lms_user_id="1815")
-        book.add_student("goran", first_name="Göran", last_name="Žižek, Jr.", email="goran@example.org")
-        book.add_student("hana", last_name="花", email="hana@example.org", lms_user_id="12ab")
-        book.add_student("ivo")
-        hand_in(book, FIRST, "ada", check_0={"auto_score": 2}, check_1={"auto_score": 1.25, "manual_score": 3})
-        hand_in(
-            book, FIRST, "goran", penalty=1.5, check_0={"auto_score": 1, "extra_credit": 0.5}, check_1={"auto_score": 4}
-        )
-        hand_in(book, FIRST, "hana", penalty=2, check_0={"auto_score": 1}, check_1={"auto_score": 0})
-        hand_in(book, SECOND, "ada", check_0={"auto_score": 1 / 3}, task_0={"needs_manual_grade": True})
-        hand_in(book, SECOND, "goran", check_0={"auto_score": 6.5}, task_0={"manual_score": 3.5})
-        book.add_submission(SECOND, "hana", timestamp=HANDED_IN)
+        fill_in(book)
     (course / "submitted" / "ivo" / SECOND).mkdir(parents=True)
     return course
+
+
+def fill_in(book: Gradebook) -> None:
+    """Four learners and two lessons, graded in part."""
+    add_lesson(book, FIRST, "2026-02-28 23:59:00", 2, 4)
+    add_lesson(book, SECOND, "2026-03-07 23:59:00", 6.5, tasks=(3.5,))
+    book.add_student("ada", first_name="Ada", last_name="Byron", email="ada@example.org", lms_user_id="1815")
+    book.add_student("goran", first_name="Göran", last_name="Žižek, Jr.", email="goran@example.org")
+    book.add_student("hana", last_name="花", email="hana@example.org", lms_user_id="12ab")
+    book.add_student("ivo")
+    hand_in(book, FIRST, "ada", check_0={"auto_score": 2}, check_1={"auto_score": 1.25, "manual_score": 3})
+    hand_in(
+        book, FIRST, "goran", penalty=1.5, check_0={"auto_score": 1, "extra_credit": 0.5}, check_1={"auto_score": 4}
+    )
+    hand_in(book, FIRST, "hana", penalty=2, check_0={"auto_score": 1}, check_1={"auto_score": 0})
+    hand_in(book, SECOND, "ada", check_0={"auto_score": 1 / 3}, task_0={"needs_manual_grade": True})
+    hand_in(book, SECOND, "goran", check_0={"auto_score": 6.5}, task_0={"manual_score": 3.5})
+    book.add_submission(SECOND, "hana", timestamp=HANDED_IN)
 
 
 @pytest.fixture
@@ -329,6 +335,24 @@ def test_a_gradebook_without_lessons(empty_course: Path, tmp_path: Path):
 def test_a_file_that_cannot_be_written(graded: Path, read_only: Path):
     with pytest.raises(CourseError, match="Cannot write"):
         export([], "csv", graded, read_only / "out.csv")
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a gradebook in PostgreSQL with the same in it."""
+    with server() as url:
+        with Gradebook(url, "chainrule") as book:
+            fill_in(book)
+        yield url
+
+
+@pytest.mark.parametrize("layout", [pytest.param(each, marks=NEEDED) for each in ("csv", "canvas", "moodle")])
+def test_the_same_comes_from_postgresql(graded: Path, exported, layout: str, postgresql: str, monkeypatch):
+    expected = exported(layout)
+    (graded / "gradebook.db").unlink()
+    monkeypatch.setenv("CHAINRULE_DB_URL", postgresql)
+    assert exported(layout) == expected
+    assert not (graded / "gradebook.db").exists()
 
 
 def test_the_number_of_queries_does_not_grow(graded: Path, exported):
