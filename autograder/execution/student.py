@@ -48,7 +48,27 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
     if "sympy" in sys.modules:
         shell.warm_symbols()
     shell.explain_errors(withholding.explain)
+    _leave_no_trace()
     return partial(_main, shell)
+
+
+def _leave_no_trace() -> None:
+    """Let nobody look for the files of our modules, as ``%autoreload`` does for all: a child cannot read them."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "autograder":
+            vars(module).pop("__file__", None)
+
+
+def _forget_unreadable_folders() -> None:
+    """Have imports look into the folders of the path anew that are closed to this process, and find nothing there.
+
+    What the parent saw in them would hide a learner's own module of the same name.
+    """
+    for folder in sys.path:
+        try:
+            os.scandir(folder or ".").close()
+        except OSError:
+            sys.path_importer_cache.pop(folder, None)
 
 
 def _main(shell: Shell, control: Channel) -> None:
@@ -72,6 +92,7 @@ def _main(shell: Shell, control: Channel) -> None:
     )
     stand_in.install(ask)
     shell.see_folder()
+    _forget_unreadable_folders()
     shell.settle()
     process.run()
 
