@@ -99,6 +99,15 @@ def _data(caught: effects.Effects | None) -> list[Any] | None:
     return None if caught is None else caught.written()
 
 
+def _parts(reply: Any) -> tuple[Any, Any, Any, Any]:
+    """The kind of outcome, its content, notes, and what was printed and warned of."""
+    try:
+        outcome, content, notes, done = reply
+    except (TypeError, ValueError):
+        raise BadMessage("A reply does not come as agreed.") from None
+    return outcome, content, notes, done
+
+
 def _as_data(came: Came) -> list[Any] | None:
     """The reply with a value that is data; None where there is none, and an exception or something else came."""
     if came.error is not None:
@@ -287,19 +296,17 @@ class Peer:
         __tracebackhide__ = True
         with self._failing:
             reader = self._reader()
-            if operation == "calls" and message[2:3] == [SEVERAL]:
-                if type(message[3]) is not list or not message[3]:
+            outcome, content, _, _ = _parts(message[2:])
+            if operation == "calls" and outcome == SEVERAL:
+                if type(content) is not list or not content:
                     raise BadMessage("Several replies do not come as agreed.")
-                return [self._came("call", each, reader) for each in message[3]]
+                return [self._came("call", each, reader) for each in content]
             came = self._came(operation, message[2:], reader, may_stop)
         return [came] if operation == "calls" else came.give()
 
     def _came(self, operation: str, reply: Any, reader: Reader, may_stop: bool = False) -> Came:
         """What a reply says; nothing of it is done yet."""
-        try:
-            outcome, content, notes, done = reply
-        except (TypeError, ValueError):
-            raise BadMessage("A reply does not come as agreed.") from None
+        outcome, content, notes, done = _parts(reply)
         value: Any = None
         if outcome == VALUE and operation == "describe":
             value = lending.read_facts(content, reader.read)
