@@ -1,7 +1,7 @@
 """What can be told of an answer by looking at it: whether it has a body, and where in it an exception comes from.
 
 A check asks this of an answer in its own process; the process that holds a learner's code asks it too, to pass it on.
-``no_body`` and ``calls`` depend on where an answer is: the type that stands for one elsewhere registers its own.
+``no_body`` and ``made_calls`` depend on where an answer is: the type that stands for one elsewhere registers its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial, singledispatch
 from typing import Any
 
-__all__ = ["LearnerLine", "calls", "code_of", "has_no_body", "no_body"]
+__all__ = ["LearnerLine", "calls", "code_of", "has_no_body", "made_calls", "no_body"]
 
 STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 """The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
@@ -32,12 +32,17 @@ def no_body(answer: Any) -> bool:
     return inspect.iscode(code) and all(each.opname in STUB for each in dis.get_instructions(code))
 
 
-@singledispatch
 def calls(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:
     """Calls of an answer with one tuple of arguments after the other, to be made in this order, or up to any of them.
 
     Where the answer is far away, further ones may be made together with the first, up to one that raises.
     """
+    return made_calls.dispatch(type(answer))(answer, arguments)
+
+
+@singledispatch
+def made_calls(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+    """The same of an answer in this process."""
     return [partial(answer, *each) for each in arguments]
 
 

@@ -79,7 +79,7 @@ class Trial:
     def compare(self, given: Mapping[str, Any]) -> dict[str, Comparison]:
         """Every returned array beside the right one, by the array's name."""
         return {
-            leaf: Comparison(mine, right, partial(self._limit, leaf, mine, right))
+            leaf: self._beside(leaf, mine, right)
             for name in self.exercise.returns
             for (leaf, mine), (_, right) in zip(
                 leaves(name, given[name]), leaves(name, self.expected[name]), strict=True
@@ -89,11 +89,13 @@ class Trial:
     def same(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
         """Whether two answers to this case are the same up to round-off, wrong or not."""
         return all(
-            Comparison(mine, other, partial(self._limit, leaf, mine, other)).exact
-            or np.array_equal(mine, other, equal_nan=True)
+            self._beside(leaf, mine, other).exact or np.array_equal(mine, other, equal_nan=True)
             for name in self.exercise.returns
             for (leaf, mine), (_, other) in zip(leaves(name, first[name]), leaves(name, second[name]), strict=True)
         )
+
+    def _beside(self, leaf: str, mine: Array, right: Array) -> Comparison:
+        return Comparison(mine, right, partial(self._limit, leaf, mine, right))
 
     def _limit(self, leaf: str, mine: Array, right: Array) -> float:
         coarse = precision.coarseness(mine) if self.exercise.float32 else 1.0

@@ -75,12 +75,13 @@ def truth(exercise: Exercise, environment: Environment) -> Environment:
     loss = exercise.loss
     if loss is None:
         return {name: environment[name] for name in exercise.returns}
-    return {
-        name: environment[name]
-        if _is_confirmed(loss, environment, variable, environment[name])
-        else gradient(loss, environment, variable)
-        for name, variable in ((name, exercise.variable(name)) for name in exercise.returns)
-    }
+    return {name: _decided(loss, environment, exercise.variable(name), environment[name]) for name in exercise.returns}
+
+
+def _decided(loss: Formula, environment: Environment, variable: str, derived: Any) -> Any:
+    """A gradient as it was derived, where the loss confirms it; else by the loss alone."""
+    confirmed = _is_confirmed(loss, environment, variable, derived)
+    return derived if confirmed else gradient(loss, environment, variable)
 
 
 def _is_confirmed(loss: Formula, environment: Mapping[str, Any], variable: str, derived: Any) -> bool:

@@ -58,7 +58,7 @@ def run(answer: Callable[..., Any], case: Mapping[str, Any], names: Sequence[str
 def in_turn(answer: Callable[..., Any], cases: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Iterator[Run]:
     """The same with one case after the other, as long as somebody wants the next."""
     inputs = [{name: copied(value) for name, value in case.items()} for case in cases]
-    to_make = calls.dispatch(type(answer))(answer, [tuple(each.values()) for each in inputs])
+    to_make = calls(answer, [tuple(each.values()) for each in inputs])
     for case, given, call in zip(cases, inputs, to_make, strict=True):
         yield _run(call, case, given, names)
 

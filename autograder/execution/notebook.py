@@ -576,9 +576,7 @@ def _stopped_by(report: Report) -> str:
     last = report.errors[-1]
     said = _COLOUR.sub("", last.traceback[-1] if last.traceback else last.ename).strip()
     place, *lines = said.splitlines() or [last.ename]
-    if lines and place.startswith(
-        "Cell In["
-    ):  # of a slip in the syntax: then come the line, a mark below it, the error
+    if lines and place.startswith("Cell In["):  # a slip in the syntax: the line follows, a mark below it, the error
         return f"{lines[-1]} ({place}: `{lines[0].strip()}`)"
     return said
 

@@ -10,20 +10,23 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 __all__ = ["bound", "is_suspicious", "read", "relevant"]
 
 LONGEST = 100_000
 """Characters of a cell that is looked at."""
 
+_Seen = TypeVar("_Seen")
+
 _DEFINED = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+) *=(?!=)", re.MULTILINE)
 """Where a line defines a function, a class or a variable."""
 
 CELLS = 300
-"""Cells of which is remembered what was seen: a long notebook's. Of one that is too long only the beginning is kept."""
+"""Cells of which is remembered what was seen: a long notebook's."""
 
 _MODULES = """
     __future__ autograder chainrule_lib collections dataclasses functools ipywidgets itertools math matplotlib numpy
@@ -40,6 +43,12 @@ _WORDS = """
 _POWERFUL = frozenset(_WORDS.split())
 """Names, of variables or of attributes, with which it can do so without an import. Those in the second line set what
 numpy and matplotlib keep for everybody."""
+
+
+def _remembered(look: Callable[[str], _Seen]) -> Callable[[str], _Seen]:
+    """Look at a cell once. Of one that is too long for that the beginning is kept, which is too long as well."""
+    cached = lru_cache(maxsize=CELLS)(look)
+    return wraps(look)(lambda source: cached(source[: LONGEST + 1]))
 
 
 @dataclass
@@ -89,13 +98,9 @@ def bound(source: str) -> Set[str]:
     return _cell(source).bound
 
 
+@_remembered
 def is_suspicious(source: str) -> bool:
     """Whether a cell may change what it does not define itself: Python, IPython, a module."""
-    return _is_suspicious(source[: LONGEST + 1])
-
-
-@lru_cache(maxsize=CELLS)
-def _is_suspicious(source: str) -> bool:
     tree = _parsed(source)
     if tree is None:
         return True
@@ -155,17 +160,13 @@ def _without_magic(line: str) -> str:
     return f"{name}= get_ipython()" if equals and value.strip().startswith(("%", "!")) else line
 
 
+@_remembered
 def _cell(source: str) -> _Cell:
     """What a cell binds and reads. What it binds inside functions is their own, and is counted all the same."""
-    return _cell_of(source[: LONGEST + 1])
-
-
-@lru_cache(maxsize=CELLS)
-def _cell_of(source: str) -> _Cell:
     found = _Cell()
     tree = _parsed(source) or ast.Module([], [])
     if not tree.body:  # one slip in it, and it is no Python any more; but what it was to define can be seen
-        found.bound.update(name for names in _DEFINED.findall(source[:LONGEST]) for name in names if name)
+        found.bound.update(name for names in _DEFINED.findall(source) for name in names if name)
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from autograder.answers import calls, no_body
+from autograder.answers import made_calls, no_body
 from autograder.execution.failures import ValueTooLarge
 from autograder.execution.special import CONVERSIONS
 from autograder.execution.values import NotData
@@ -238,7 +238,7 @@ def _(answer: StandIn) -> bool:
     return known(answer).has_no_body
 
 
-@calls.register(StandIn)
+@made_calls.register(StandIn)
 def _(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:
     other, target = reach(answer)
     done: list[Any] = []

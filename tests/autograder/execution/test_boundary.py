@@ -621,7 +621,7 @@ def test_an_object_that_lies_convinces_nobody(peer: Peer) -> None:
 
 def called(function: Any, *arguments: tuple[Any, ...]) -> list[Any]:
     """What comes of calling a function with one tuple after the other."""
-    return [call() for call in calls.dispatch(type(function))(function, arguments)]
+    return [call() for call in calls(function, arguments)]
 
 
 @contextlib.contextmanager
@@ -669,7 +669,7 @@ def test_several_calls_end_with_the_first_that_raises(across: Across) -> None:
         return 1 // (2 - number)
 
     peer = across({"fail": fail, "made": lambda: made})
-    several = calls.dispatch(type(peer.fetch("fail")))(peer.fetch("fail"), [(number,) for number in range(6)])
+    several = calls(peer.fetch("fail"), [(number,) for number in range(6)])
     assert [several[0](), several[1]()] == [0, 1]
     with pytest.raises(ZeroDivisionError) as caught:
         several[2]()
@@ -678,8 +678,7 @@ def test_several_calls_end_with_the_first_that_raises(across: Across) -> None:
 
 
 def test_each_of_several_calls_prints_and_warns_in_its_turn(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
-    several = calls.dispatch(type(peer.fetch("loud")))(peer.fetch("loud"), [(1,), (2,)])
-    for call in several:
+    for call in calls(peer.fetch("loud"), [(1,), (2,)]):
         with pytest.warns(UserWarning, match="careful"):
             call()
         assert len(capsys.readouterr().out) > 0
@@ -721,6 +720,22 @@ def test_several_calls_with_too_much_go_one_by_one(across: Across) -> None:
 )
 def test_several_replies_that_do_not_come_as_agreed(across: Across, content: Any) -> None:
     peer = across.hostile(serving(lambda request: [REPLY, request[1], boundary.SEVERAL, content, None, None]))
+    with pytest.raises(ProtocolError, match="must not send"):
+        peer.request("calls", 1, [(1.0,), (2.0,)], {})
+    assert not peer.is_usable
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [],
+        [boundary.SEVERAL],
+        [boundary.SEVERAL, [[VALUE, 1.0, None, None]]],
+        [boundary.SEVERAL, [[VALUE, 1.0, None, None]], None, None, None],
+    ],
+)
+def test_a_reply_to_several_calls_has_all_its_parts_and_no_more(across: Across, rest: list[Any]) -> None:
+    peer = across.hostile(serving(lambda request: [REPLY, request[1], *rest]))
     with pytest.raises(ProtocolError, match="must not send"):
         peer.request("calls", 1, [(1.0,), (2.0,)], {})
     assert not peer.is_usable
