@@ -16,8 +16,10 @@ from typing import Any
 
 __all__ = ["LearnerLine", "calls", "code_of", "has_no_body", "made_calls", "no_body"]
 
-STUB = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
-"""The instructions of a function whose body is only a docstring, ``pass`` or ``...``."""
+STUB = {
+    dis.opmap[name] for name in ("RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE") if name in dis.opmap
+}
+"""The instructions of a function whose body is only a docstring, ``pass`` or ``...``, in this Python."""
 
 
 def has_no_body(answer: Any) -> bool:
@@ -29,7 +31,7 @@ def has_no_body(answer: Any) -> bool:
 def no_body(answer: Any) -> bool:
     """The same of an answer in this process."""
     code = code_of(answer)
-    return inspect.iscode(code) and all(each.opname in STUB for each in dis.get_instructions(code))
+    return inspect.iscode(code) and STUB.issuperset(code.co_code[::2])
 
 
 def calls(answer: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Callable[[], Any]]:

@@ -14,10 +14,12 @@ functions that are meant for it.
 from __future__ import annotations
 
 import contextlib
+import select
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +49,9 @@ __all__ = [
 DEEPEST = 20
 """Requests within requests, from either side."""
 
+MOST_OFFERED = 20
+"""Functions that are sent before they are asked for."""
+
 PATIENCE = 10.0
 """Seconds for the rest of a request that has begun to arrive while no check is running, and for sending its reply."""
 
@@ -55,7 +60,7 @@ STOPPED = (
     "Is there a loop that never ends, such as a `while` whose condition stays true?"
 )
 
-REQUEST, REPLY = 1, 2
+REQUEST, REPLY, OFFER = 1, 2, 3
 VALUE, RAISED, NOT_IMPLEMENTED, MODULE, FUNCTION, SEVERAL = range(6)
 
 _NUMBERS = ("ignore", "warn", "raise", "call", "print", "log")
@@ -176,6 +181,7 @@ class Peer:
         self._abandoned: set[int] = set()
         self._failure: BoundaryError | None = None
         self._called: Any = None  # the function of ours that was called last
+        self._offered: dict[str, Any] = {}  # functions, as long as nothing can have taken their places
         self._thread = threading.get_ident()
         self._failing = _Failing(self)
 
@@ -190,7 +196,26 @@ class Peer:
             There is none.
         ValueTooLarge, BoundaryError
         """
-        return self.request("fetch", 0, [name], {})
+        if not self.trusted:
+            self._take_offers()
+        return self._offered[name] if name in self._offered else self.request("fetch", 0, [name], {})
+
+    def offer(self, functions: Mapping[str, Any]) -> None:
+        """Send what the other side will most likely fetch, and all that it will ask about it; there is no reply.
+
+        It holds until the next offer, and until anything is done here for the other side.
+
+        Parameters
+        ----------
+        functions : plain ones (see ``autograder.execution.lending.is_plain``) of the namespace, by name
+        """
+        if self._failure is not None or not (functions or self._offered):
+            return
+        self._offered = dict.fromkeys(functions)
+        with contextlib.suppress(BoundaryError), self._failing:
+            writer = self._writer()
+            offered = [[name, *self._function(each, writer)] for name, each in islice(functions.items(), MOST_OFFERED)]
+            self._send([OFFER, 0, offered], PATIENCE)
 
     def ask(self, name: str, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Any:
         """Have one of the other side's exported functions called."""
@@ -241,6 +266,8 @@ class Peer:
         self._originals.keep(number, writer.mutables)
         is_sent = is_answered = False
         self._waiting += 1
+        if operation != "fetch" and not self.trusted:
+            self._offered.clear()  # what is done there may put something else in their places
         try:
             notes = self._notes(writer, _numbers() if not self.trusted else None)
             self._copies.secure()
@@ -274,12 +301,42 @@ class Peer:
         while True:
             with self._failing:
                 message = self._receive(self._left())
-                if message[0] == REPLY:
-                    if message[1] == number:
-                        return message
-                    self._throw_away(message)
-                    continue
-            self._serve(message)
+                if message[0] == REPLY and message[1] == number:
+                    return message
+            self._hear(message)
+
+    def _hear(self, message: list[Any]) -> None:
+        """Whatever comes that is not waited for."""
+        if message[0] == REQUEST:
+            return self._serve(message)
+        with self._failing:
+            if message[0] == REPLY:
+                self._throw_away(message)
+            else:
+                self._take_offer(message)
+
+    def _take_offers(self) -> None:
+        """Look what has come that was not waited for."""
+        self._waiting += 1
+        try:
+            while self._failure is None and select.select([self.channel], [], [], 0)[0]:
+                with self._failing:
+                    message = self._receive(self._left())
+                self._hear(message)
+        finally:
+            self._waiting -= 1
+
+    def _take_offer(self, message: list[Any]) -> None:
+        """Functions that the other side offers, in the places of those that it offered before."""
+        try:
+            _, _, offered = message
+            named = {name: function for name, *function in offered}
+        except (TypeError, ValueError):
+            raise BadMessage("What is offered does not come as agreed.") from None
+        if self.trusted or len(named) > MOST_OFFERED or not all(type(name) is str for name in named):
+            raise BadMessage("What is offered does not come as agreed.")
+        reader = self._reader()
+        self._offered = {name: self._known(function, reader) for name, function in named.items()}
 
     def _throw_away(self, message: list[Any]) -> None:
         """A reply that nobody waits for any more."""
@@ -343,7 +400,7 @@ class Peer:
     # --- Serving ------------------------------------------------------------------------------------------------------
 
     def serve_one(self) -> None:
-        """Handle one request of the other side, whose beginning has arrived.
+        """Handle one request or offer of the other side, whose beginning has arrived.
 
         Raises
         ------
@@ -356,9 +413,7 @@ class Peer:
         try:
             with self._failing:
                 message = self._receive(PATIENCE)
-                if message[0] == REPLY:
-                    return self._throw_away(message)
-            self._serve(message)
+            self._hear(message)
         except BoundaryError as failure:
             raise ChannelClosed(str(failure)) from None
         finally:
@@ -455,12 +510,16 @@ class Peer:
             return [NOT_IMPLEMENTED, None]
         if operation == "fetch" and isinstance(value, ModuleType):
             return [MODULE, str(value.__name__)]
-        if operation == "fetch" and lending.is_plain(value):  # what every check of it asks next
-            return [FUNCTION, [writer.write(value), lending.written_facts(lending.facts(value), None, writer.write)]]
+        if operation == "fetch" and lending.is_plain(value):
+            return [FUNCTION, self._function(value, writer)]
         if operation == "describe":
             number = self._lent.type_number(thing) if isinstance(thing, type) else None
             return [VALUE, lending.written_facts(value, number, writer.write)]
         return [VALUE, writer.write(value)]
+
+    def _function(self, function: Any, writer: Writer) -> list[Any]:
+        """A plain function, with all that a check of it asks next."""
+        return [writer.write(function), lending.written_facts(lending.facts(function), None, writer.write)]
 
     def _raising(self, error: BaseException, caught: effects.Effects | None = None) -> Callable[[Writer], list[Any]]:
         """The reply that raises this on the other side, with the line of the function that was called last."""
@@ -578,8 +637,8 @@ class Peer:
     def _receive(self, timeout: float | None) -> list[Any]:
         """The next message: a list that begins with what it is and its number."""
         message = self.channel.receive(timeout)
-        if type(message) is not list or len(message) < 2 or message[0] not in (REQUEST, REPLY):
-            raise BadMessage("A message is neither a request nor a reply.")
+        if type(message) is not list or len(message) < 2 or message[0] not in (REQUEST, REPLY, OFFER):
+            raise BadMessage("A message is neither a request nor a reply, nor an offer.")
         if type(message[1]) is not int:
             raise BadMessage("A message has no number.")
         return message

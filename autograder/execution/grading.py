@@ -12,7 +12,7 @@ import ast
 import builtins
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from symtable import SymbolTable, symtable
@@ -85,15 +85,16 @@ def _python(source: str) -> str:
     return TransformerManager().transform_cell(source)
 
 
-def needed(source: str) -> list[str]:
+@lru_cache(maxsize=256)
+def needed(source: str) -> tuple[str, ...]:
     """The global names that a cell reads, in order, without Python's own; none where it is no Python."""
     try:
         names = dict.fromkeys(_read(symtable(source, "<check>", "exec")))
     except (RecursionError, MemoryError):  # nested so deeply that nothing can run it
-        return []
+        return ()
     except (SyntaxError, ValueError):  # magics, an await outside a function, or indeed no Python
         names = dict.fromkeys(_read_slowly(source))
-    return [name for name in names if not hasattr(builtins, name)]
+    return tuple(name for name in names if not hasattr(builtins, name))
 
 
 def _read(table: SymbolTable) -> Iterator[str]:
@@ -138,7 +139,7 @@ def _main(shell: Shell, control: Channel) -> None:
 
     def begin(start: dict[str, Any]) -> dict[str, Any]:
         checks.begin(start)
-        process.chores = prepared(_CHECKED.findall("\n".join(start["checks"])), start["seed"])
+        process.chores = _ahead(start["checks"], start["seed"])
         return {}
 
     def check(request: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +147,13 @@ def _main(shell: Shell, control: Channel) -> None:
 
     process = CellProcess(control, ANSWERS, trusted=False, answers={"begin": begin, "check": check})
     process.run()
+
+
+def _ahead(checks: Sequence[str], seed: int) -> Iterator[None]:
+    """Work out what checks to come will need, a piece at a time."""
+    for source in checks:
+        needed(source)
+        yield from prepared(_CHECKED.findall(source), seed)
 
 
 def rehearse(settings: dict[str, Any], channel: Channel) -> None:

@@ -14,8 +14,10 @@ import secrets
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,8 @@ def run_notebook(
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
                 run.cell(nb, index, cell, is_check(cell))
-                progress(index, cell)
+                run.later.append(partial(progress, index, cell))
+        run.catch_up()
         if run.widgets:
             nb.metadata.widgets = {
                 "application/vnd.jupyter.widget-state+json": {
@@ -201,6 +204,13 @@ class _Run:
         self.layers: tuple[Layer, ...] = ()
         self.displays: dict[str, list[NotebookNode]] = {}
         self.widgets: dict[str, Any] = {}
+        self.unanswered: Counter[int] = Counter()  # messages, by the process that was told
+        self.later: list[Callable[[], None]] = []  # what can be done while the next cell runs
+
+    def catch_up(self) -> None:
+        """Do what was left for later."""
+        while self.later:
+            self.later.pop(0)()
 
     def cell(self, nb: NotebookNode, index: int, cell: NotebookNode, is_check: bool) -> None:
         """Run one code cell, and write what it did into it."""
@@ -219,15 +229,19 @@ class _Run:
             else:
                 self.unbound |= dict.fromkeys(bound(str(cell.source)), str(lost))
         else:
-            cell.execution_count = report.execution_count
-            cell.outputs = _as_nbgrader_reads_them(report) if is_check else list(report.outputs)
-            if is_check:
-                self.explain(cell)
-                cell.metadata.chainrule = _found(report)
-            else:
-                self.remember(cell, report)
-                self.unbound |= dict.fromkeys(bound(str(cell.source)), _stopped_by(report))
+            self.later.append(partial(self.record, cell, is_check, report))
         self.seconds[index] = time.monotonic() - began
+
+    def record(self, cell: NotebookNode, is_check: bool, report: Report) -> None:
+        """Write what a cell did into it."""
+        cell.execution_count = report.execution_count
+        cell.outputs = _as_nbgrader_reads_them(report) if is_check else list(report.outputs)
+        if is_check:
+            self.explain(cell)
+            cell.metadata.chainrule = _found(report)
+        else:
+            self.remember(cell, report)
+            self.unbound |= dict.fromkeys(bound(str(cell.source)), _stopped_by(report))
 
     def explain(self, check: NotebookNode) -> None:
         """Say of an answer that a check does not find why it is not there, where its cell did not get so far."""
@@ -312,8 +326,8 @@ class _Run:
         if child is None:
             return
         try:
-            child.channel.send({"idle": None, "turn": None}, timeout=1)
-            child.channel.receive(1)
+            self.tell("student", {"idle": None}, timeout=1)
+            self.hear("student", timeout=1)
         except (ChannelClosed, BadMessage, TimedOut):
             self.drop("student")
 
@@ -336,6 +350,8 @@ class _Run:
         turn = secrets.randbits(32)  # so that a report which was sent before it was asked for shows
         try:
             child.channel.send({**message, "turn": turn}, timeout=seconds)
+            self.catch_up()
+            self.hear(role)
             self.wait(child, seconds)
             reply = child.channel.receive(GRACE)
             if not isinstance(reply, dict) or reply.pop("turn", None) != turn:
@@ -343,22 +359,22 @@ class _Run:
             if role == "grading" and not reply["connected"]:
                 self.drop("student")
             return read_report(reply, child.channel.size)
-        except TimedOut:
-            self.drop(role)
-            raise _Lost(
-                "CellTimeoutError",
-                f"This cell was stopped after {seconds:.3g} seconds: it was still running. "
-                "Is there a loop that never ends?",
-            ) from None
-        except BadMessage as error:
-            self.drop(role)
-            raise _Lost(
-                "ForgedMessage",
-                f"This cell was stopped: its process sent something that is no report of a cell. {error}",
-            ) from None
-        except ChannelClosed:
-            how = self.drop(role, gone=True)
-            raise _Lost("ProcessDied", f"This cell was not finished: its process {how}.") from None
+        except (TimedOut, BadMessage, ChannelClosed) as error:
+            raise self.lost(role, error, seconds) from None
+
+    def lost(self, role: str, error: Exception, seconds: float) -> _Lost | CourseError:
+        """What it means that a process gives no report, within so many seconds; it is ended."""
+        is_new = self.unanswered[self.children[role].pid] > 0
+        how = self.drop(role, gone=isinstance(error, ChannelClosed))
+        if is_new:
+            return _did_not_start(how)
+        if isinstance(error, TimedOut):
+            sentence = f"This cell was stopped after {seconds:.3g} seconds: it was still running. "
+            return _Lost("CellTimeoutError", f"{sentence}Is there a loop that never ends?")
+        if isinstance(error, BadMessage):
+            sentence = "This cell was stopped: its process sent something that is no report of a cell. "
+            return _Lost("ForgedMessage", f"{sentence}{error}")
+        return _Lost("ProcessDied", f"This cell was not finished: its process {how}.")
 
     def wait(self, child: Child, seconds: float) -> None:
         """Wait for a process to answer, and watch what learners' code writes meanwhile, also during a check."""
@@ -415,13 +431,19 @@ class _Run:
         with self.taking_part(role):
             self.tell(role, self.start[role])
 
-    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
-        """Say something to a process; ``answer`` reads what it says to that."""
-        self.children[role].channel.send({**message, "turn": None}, fds=fds, timeout=GRACE)
+    def tell(self, role: str, message: dict[str, Any], fds: Sequence[int] = (), timeout: float = GRACE) -> None:
+        """Say something to a process; ``hear`` reads what it says to that."""
+        child = self.children[role]
+        child.channel.send({**message, "turn": None}, fds=fds, timeout=timeout)
+        self.unanswered[child.pid] += 1
 
-    def answer(self, role: str) -> Any:
-        """What a process answers."""
-        return self.children[role].channel.receive(GRACE)
+    def hear(self, role: str, timeout: float = GRACE) -> Any:
+        """What a process answers to all that it was told; the last answer."""
+        child, answer = self.children[role], None
+        while self.unanswered[child.pid]:
+            answer = child.channel.receive(timeout)
+            self.unanswered[child.pid] -= 1
+        return answer
 
     @contextlib.contextmanager
     def taking_part(self, role: str, is_new: bool = True) -> Iterator[None]:
@@ -437,12 +459,12 @@ class _Run:
         except (ChannelClosed, BadMessage, TimedOut) as error:
             how = self.drop(role, gone=isinstance(error, ChannelClosed))
             if is_new:
-                raise CourseError(f"A process for grading did not start: it {how}.") from error
+                raise _did_not_start(how) from error
 
     def connect(self, new: Sequence[str] = ()) -> None:
-        """Join both processes, where there are two, by a new boundary, once the ``new`` ones have begun.
+        """Join both processes, where there are two, by a new boundary, behind the beginning of the ``new`` ones.
 
-        Both are told before either is waited for: they begin, and prepare for each other, at the same time.
+        New ones are not waited for: they begin, and get ready for each other, while the first cell is on its way.
         """
         if len(self.children) < 2:
             return
@@ -460,16 +482,15 @@ class _Run:
                 end.close()
             for region in regions:
                 os.close(region)
-        for role in list(self.children):
-            with self.taking_part(role, role in new):
-                for _ in range(2 if role in new else 1):
-                    self.answer(role)
+        for role in [role for role in self.children if role not in new]:
+            with self.taking_part(role, is_new=False):
+                self.hear(role)
 
     def call(self, new: Sequence[str]) -> None:
         """Have the student process call the grading process, where nothing can be handed over."""
         for role in new:
             with self.taking_part(role):
-                self.answer(role)
+                self.hear(role)
         address = self.told("grading", {"listen": None})["address"]
         self.told("student", {"call": address})
         self.told("grading", {"accept": GRACE})
@@ -478,7 +499,7 @@ class _Run:
         """Say something to a process, and give its answer."""
         with self.taking_part(role):
             self.tell(role, message)
-            return self.answer(role)
+            return self.hear(role)
 
     def replay(self, earlier: Sequence[int]) -> None:
         """Run earlier cells in a new student process; one that now takes it down is left out from here on.
@@ -501,7 +522,10 @@ class _Run:
     def drop(self, role: str, gone: bool = False) -> str:
         """End a process, if there is one, and say how it ended."""
         child = self.children.pop(role, None)
-        return child.end(gone) if child else "was not running"
+        if child is None:
+            return "was not running"
+        del self.unanswered[child.pid]
+        return child.end(gone)
 
     def remember(self, cell: NotebookNode, report: Report) -> None:
         """Note which displays of a cell may be renewed, and renew those of earlier cells, within what may be shown."""
@@ -524,6 +548,11 @@ class _Run:
         """End both processes."""
         while self.children:
             self.children.popitem()[1].release()
+
+
+def _did_not_start(how: str) -> CourseError:
+    """A process in which no learner's code had run was lost."""
+    return CourseError(f"A process for grading did not start: it {how}.")
 
 
 def _achieved(report: Report | None, is_check: bool) -> float:

@@ -6,13 +6,15 @@ confinement is for. It holds no answers: ``autograder`` is a stand-in here that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from autograder.execution import rehearsal, stand_in, withholding
+from autograder.execution import lending, rehearsal, stand_in, withholding
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import Shell
 from autograder.isolation.channel import Channel
@@ -71,8 +73,24 @@ def _forget_unreadable_folders() -> None:
             sys.path_importer_cache.pop(folder, None)
 
 
+class _Functions:
+    """The functions that the cells of a notebook define, in its namespace."""
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self.namespace = namespace
+        self.known: dict[str, weakref.ref[Any]] = {}
+
+    def new(self) -> dict[str, Any]:
+        """Those that have come since this was asked last, and that can be looked at without running any of them."""
+        functions = {name: each for name, each in list(self.namespace.items()) if lending.is_plain(each)}
+        own = {name: each for name, each in functions.items() if each.__globals__ is self.namespace}
+        before, self.known = self.known, {name: weakref.ref(each) for name, each in own.items()}
+        return {name: each for name, each in own.items() if name not in before or before[name]() is not each}
+
+
 def _main(shell: Shell, control: Channel) -> None:
     """The life of one student process."""
+    functions = _Functions(shell.namespace)
 
     def begin(environment: dict[str, str]) -> dict[str, Any]:
         os.environ.update(environment)
@@ -83,11 +101,18 @@ def _main(shell: Shell, control: Channel) -> None:
             raise RuntimeError("Checks cannot be run here.")
         return process.peer.ask(name, arguments, options)
 
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        report = vars(shell.run(cell["source"], cell["number"]))
+        if process.peer is not None:
+            with contextlib.suppress(Exception):  # a check then asks for what it needs
+                process.peer.offer(functions.new())
+        return report
+
     process = CellProcess(
         control,
         shell.namespace,
         trusted=True,
-        answers={"begin": begin, "run": lambda cell: vars(shell.run(cell["source"], cell["number"]))},
+        answers={"begin": begin, "run": run},
         explain=withholding.explain,
     )
     stand_in.install(ask)

@@ -56,6 +56,7 @@ MOST_RECORDS = 10_000
 
 PLAIN = frozenset({type(None), bool, float, str, bytes})
 _PLAIN_OR_INT = PLAIN | {int}
+_WHOLE = frozenset({int})
 
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(name) for name in (np.dtype(order + kind).str for kind in "?bhilqBHILQefdgFDG" for order in "<>")
@@ -210,7 +211,7 @@ class Writer:
             value = np.ndarray.view(value, np.ndarray)
         if value.dtype.str not in DTYPES:
             return self._other_array(value, depth)
-        if math.prod(max(size, 1) for size in value.shape) > LARGEST_ARRAY:
+        if _entries(value.shape) > LARGEST_ARRAY:
             raise ValueTooLarge(f"An array has {value.size:,} numbers, far more than are asked for.")
         self.mutables.append(value)
         order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
@@ -234,7 +235,7 @@ class Writer:
         """An array of texts or of objects; any other stays where it is."""
         if value.dtype.kind not in "UO":
             return [LENT, *self.lend(value)]
-        if math.prod(max(size, 1) for size in value.shape) > ITEMS // 2:
+        if _entries(value.shape) > ITEMS // 2:
             raise ValueTooLarge(f"An array has {value.size:,} entries, far more than are asked for.")
         items = self._several(value.ravel().tolist(), depth)
         return [TEXTS if value.dtype.kind == "U" else OBJECTS, list(value.shape), items]
@@ -437,8 +438,8 @@ class Reader:
             _check(0 <= start <= len(source) - size and self._shared_left >= 0)
         if not count:
             return np.empty(shape, dtype, order)
-        written = np.frombuffer(source, dtype, count, start).reshape(shape, order=order)
-        made: NDArray[Any] = np.array(written)
+        written: NDArray[Any] = np.ndarray(shape, dtype, source, start, order=order)
+        made = written.copy("K")
         if source is self.inbox:
             self.shared[len(self.mutables)] = written
         if dtype.kind == "b":
@@ -519,10 +520,16 @@ def _check(holds: bool) -> None:
         raise BadMessage("A value contradicts itself.")
 
 
+def _entries(shape: Sequence[int]) -> int:
+    """The entries of an array, where an axis without any counts as one."""
+    entries = math.prod(shape)
+    return entries or math.prod(size or 1 for size in shape)
+
+
 def _shape(sizes: Any) -> tuple[int, ...]:
     """The shape of an array that can be made."""
-    _check(type(sizes) is list and len(sizes) <= 32 and all(type(size) is int and size >= 0 for size in sizes))
-    _check(math.prod(max(size, 1) for size in sizes) <= LARGEST_ARRAY)
+    _check(type(sizes) is list and len(sizes) <= 32 and _WHOLE.issuperset(map(type, sizes)))
+    _check(min(sizes, default=0) >= 0 and _entries(sizes) <= LARGEST_ARRAY)
     return tuple(sizes)
 
 

@@ -66,11 +66,12 @@ def serve(number: int) -> None:
             return
         try:
             channel.send({"ready": True})
+            forks.make_ready(channel)
             while True:
                 try:
-                    forks.answer(channel, channel.receive(None if forks.spare else LULL))
+                    forks.answer(channel, channel.receive(None if forks.is_ready else LULL))
                 except TimedOut:
-                    forks.make_ready()
+                    forks.make_ready(channel)
         finally:
             forks.end()
 
@@ -186,28 +187,26 @@ class _Forks:
         self.children: dict[int, Path] = {}
         gc.freeze()  # a child's garbage collection leaves the pages alone that it shares with this process
         self.program.pages = self.rehearsed()
-        self.spare: list[tuple[int, socket.socket, Path]] = []
-        self.make_ready()
+        self.is_ready = False
 
     def answer(self, channel: Channel, request: dict[str, Any]) -> None:
-        """One request: a child, or the end of one."""
+        """One request: the end of a child, or the next one; or that the one which was ready is in use."""
+        if "taken" in request:
+            self.is_ready = False
+            return
         if "kill" in request:
             channel.send({"code": self.reap(request["kill"], request["patience"])})
-            self.make_ready()
-            return
-        if "release" in request:
+        elif "release" in request:
             self.reap(request["release"])
-            self.make_ready()
-            return
-        self.make_ready()
-        pid, connection, folder = self.spare.pop()
-        with connection:
-            channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
+        self.make_ready(channel)
 
-    def make_ready(self) -> None:
-        """Have a child that is ready."""
-        if not self.spare:
-            self.spare.append(self.fork())
+    def make_ready(self, channel: Channel) -> None:
+        """Have a child that is ready; whoever will want it holds the socket to it already."""
+        if not self.is_ready:
+            pid, connection, folder = self.fork()
+            with connection:
+                channel.send({"pid": pid, "scratch": str(folder)}, fds=[connection.fileno()])
+            self.is_ready = True
 
     def rehearsed(self) -> list[memory.Range]:
         """The pages that a child has copied by the end of its program's rehearsal; none where that fails."""

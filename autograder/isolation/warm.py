@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -210,6 +211,7 @@ class WarmParent(Parent):
         self._channel = Channel(ours)
         self._finalizer = weakref.finalize(self, _end, self._process, ours, self.folder)
         self._is_ready = False
+        self._next: tuple[dict[str, Any], socket.socket] | None = None  # what was said of a child, and the way to it
         start = description(program, settings, policy, allow_unconfined, self.folder)
         self._channel.send(start, timeout=START)
 
@@ -220,13 +222,17 @@ class WarmParent(Parent):
             self._is_ready = True
 
     def child(self) -> Child:
-        """A new child, forked before or now."""
+        """A new child: the one that was forked before, or one that is forked now."""
         self.wait()
-        reply = self._request({"child": True})
-        channel = Channel(socket.socket(fileno=self._channel.fds.pop()))
-        child = Child(reply["pid"], channel, Path(reply["scratch"]), (), self)
+        if self._next is None and not select.select([self._channel], [], [], 0)[0]:
+            self._tell({"wanted": True})
+        while self._next is None:
+            self._note(self._message(FORK))
+        self._tell({"taken": True})
+        (said, connection), self._next = self._next, None
+        child = Child(said["pid"], Channel(connection), Path(said["scratch"]), (), self)
         try:
-            ready = channel.receive(FORK)
+            ready = child.channel.receive(FORK)
         except (ChannelClosed, TimedOut, BadMessage) as error:
             raise CourseError(f"A process for grading could not be made: it {child.end(gone=True)}.") from error
         child.introduced(ready)
@@ -252,6 +258,18 @@ class WarmParent(Parent):
             self._channel.send(message, timeout=timeout)
 
     def _reply(self, timeout: float) -> dict[str, Any]:
+        """What the parent replies."""
+        while self._note(message := self._message(timeout)):
+            pass
+        return message
+
+    def _note(self, message: dict[str, Any]) -> bool:
+        """Take note of a child that is ready; whether the message was of one."""
+        if "pid" in message:
+            self._next = message, socket.socket(fileno=self._channel.fds.pop())
+        return "pid" in message
+
+    def _message(self, timeout: float) -> dict[str, Any]:
         """What the parent says next."""
         try:
             reply: dict[str, Any] = self._channel.receive(timeout)
@@ -265,6 +283,8 @@ class WarmParent(Parent):
     def close(self) -> None:
         """End the parent with all its children, and remove their folders."""
         self._finalizer()
+        if self._next is not None:
+            self._next[1].close()
 
 
 def description(

@@ -8,6 +8,7 @@ import inspect
 import io
 import math
 import os
+import select
 import socket
 import time
 import warnings
@@ -35,7 +36,13 @@ from autograder.execution.boundary import (
 )
 from autograder.isolation.channel import Channel, ChannelClosed
 
-REQUEST, REPLY, VALUE, RAISED = boundary.REQUEST, boundary.REPLY, boundary.VALUE, boundary.RAISED
+REQUEST, REPLY, OFFER, VALUE, RAISED = (
+    boundary.REQUEST,
+    boundary.REPLY,
+    boundary.OFFER,
+    boundary.VALUE,
+    boundary.RAISED,
+)
 
 Across = Any
 
@@ -739,6 +746,210 @@ def test_a_reply_to_several_calls_has_all_its_parts_and_no_more(across: Across, 
     with pytest.raises(ProtocolError, match="must not send"):
         peer.request("calls", 1, [(1.0,), (2.0,)], {})
     assert not peer.is_usable
+
+
+# --- What is offered before it is asked for ---------------------------------------------------------------------------
+
+
+def one() -> int:
+    """The first function of a name."""
+    return 1
+
+
+def two() -> int:
+    return 2
+
+
+def offering(namespace: dict[str, Any], *offers: dict[str, Any]) -> Callable[[Channel], None]:
+    """A process that offers these one after the other, and then lends what is in its namespace."""
+
+    def script(channel: Channel) -> None:
+        peer = Peer(channel, namespace, trusted=True)
+        for each in offers:
+            peer.offer(each)
+        while True:
+            peer.serve_one()
+
+    return script
+
+
+def arrived(peer: Peer) -> Peer:
+    """The same, once something has come from the other side."""
+    assert select.select([peer.channel], [], [], 10)[0]
+    return peer
+
+
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that are fetched with a request, from now on."""
+    asked: list[str] = []
+    request = Peer.request
+
+    def noting(self: Peer, operation: str, target: int, arguments: Any, options: Any) -> Any:
+        asked.extend(arguments if operation == "fetch" else [])
+        return request(self, operation, target, arguments, options)
+
+    monkeypatch.setattr(Peer, "request", noting)
+    return asked
+
+
+def test_what_is_offered_is_not_asked_for(across: Across, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_for(monkeypatch)
+    peer = arrived(across.hostile(offering({"f": one, "g": two}, {"f": one, "g": two})))
+    found = peer.fetch("f")
+    assert (found.__name__, found.__doc__, str(found.__signature__)) == ("one", "The first function of a name.", "()")
+    assert peer.fetch("f") is found
+    assert asked == []
+    assert found() == 1
+
+
+def test_what_is_offered_in_the_middle_of_something_is_read_before_it_is_asked_for(across: Across) -> None:
+    def script(channel: Channel) -> None:
+        peer = Peer(channel, {"x": 5.0, "f": one}, trusted=True)
+        peer.serve_one()
+        peer.offer({"f": two})
+        peer.serve_one()
+        time.sleep(30)
+
+    peer = across.hostile(script)
+    assert peer.fetch("x") == 5.0
+    assert peer.fetch("x") == 5.0
+    assert peer.fetch("f").__name__ == "two"
+
+
+@pytest.mark.parametrize("later", [{}, {"g": two}])
+def test_an_offer_takes_the_place_of_the_one_before(across: Across, later: dict[str, Any]) -> None:
+    peer = arrived(across.hostile(offering({"f": two}, {"f": one}, later)))
+    time.sleep(0.1)
+    assert peer.fetch("f")() == 2
+
+
+def test_an_offer_holds_until_something_is_done_there(across: Across, monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace: dict[str, Any] = {"f": one}
+
+    def change() -> None:
+        namespace["f"] = two
+
+    namespace["change"] = change
+    asked = asked_for(monkeypatch)
+    peer = arrived(across.hostile(offering(namespace, dict(namespace))))
+    peer.fetch("change")()
+    assert asked == []
+    assert peer.fetch("f")() == 2
+    with pytest.raises(NameError):
+        peer.fetch("g")
+
+
+def test_an_offer_to_nobody_raises_nothing() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    peer = Peer(Channel(ours), {}, trusted=True)
+    peer.offer({"f": one})
+    assert not peer.is_usable
+    peer.offer({"f": one})
+
+
+def test_no_more_is_offered_than_is_taken(across: Across, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = {f"f{number}": one for number in range(100)}
+    asked = asked_for(monkeypatch)
+    peer = arrived(across.hostile(offering(many, many)))
+    assert [peer.fetch(name)() for name in ("f0", "f99")] == [1, 1]
+    assert asked == ["f99"]
+
+
+def test_a_learners_process_takes_no_offers() -> None:
+    ours, theirs = socket.socketpair()
+    learners, check = Peer(Channel(ours), {}, trusted=True), Channel(theirs)
+    check.send([OFFER, 0, []])
+    with pytest.raises(ChannelClosed):
+        learners.serve_one()
+    assert not learners.is_usable
+
+
+FUNCTION = [18, 1, 1, 1, ["function", ["__call__"], [0]]]
+FACTS = ["f", None, [["x", 1, []]], False, None]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [OFFER, 0],
+        [OFFER, 0, None],
+        [OFFER, 0, 5],
+        [OFFER, 0, [], []],
+        [OFFER, None, []],
+        [OFFER, 0, [[]]],
+        [OFFER, 0, ["f"]],
+        [OFFER, 0, [["f"]]],
+        [OFFER, 0, [["f", FUNCTION]]],
+        [OFFER, 0, [["f", FUNCTION, FACTS, 1]]],
+        [OFFER, 0, [[1, FUNCTION, FACTS]]],
+        [OFFER, 0, [[[], FUNCTION, FACTS]]],
+        [OFFER, 0, [["f", 1.0, FACTS]]],
+        [OFFER, 0, [["f", FUNCTION, None]]],
+        [OFFER, 0, [["f", [18, 0, 1], FACTS]]],
+        [OFFER, 0, [[f"f{number}", FUNCTION, FACTS] for number in range(boundary.MOST_OFFERED + 1)]],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("when", ["between checks", "before a check", "in place of a reply"])
+def test_an_offer_that_does_not_come_as_agreed(across: Across, message: Any, when: str) -> None:
+    def script(channel: Channel) -> None:
+        if when == "in place of a reply":
+            channel.receive()
+        channel.send(message)
+        channel.receive()
+
+    peer = across.hostile(script)
+    if when != "in place of a reply":
+        arrived(peer)
+    if when == "between checks":
+        with pytest.raises(ChannelClosed):
+            peer.serve_one()
+    else:
+        with pytest.raises(ProtocolError):
+            peer.fetch("f")
+    assert not peer.is_usable
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.recursive(st.sampled_from(["f", FUNCTION, FACTS, 1]), lambda inner: st.lists(inner, max_size=4)))
+def test_no_offer_of_the_right_form_does_harm(offered: Any) -> None:
+    ours, theirs = socket.socketpair()
+    peer, other = Peer(Channel(ours), {}, trusted=False), Channel(theirs)
+    other.send([OFFER, 0, offered])
+    try:
+        peer.serve_one()
+    except ChannelClosed:
+        assert not peer.is_usable
+    else:
+        assert peer.is_usable
+    peer.channel.close()
+    other.close()
+
+
+def test_offers_without_end_are_given_up_in_time(across: Across) -> None:
+    def script(channel: Channel) -> None:
+        while True:
+            channel.send([OFFER, 0, []])
+
+    peer = across.hostile(script)
+    peer.deadline = time.monotonic() + 0.5
+    with pytest.raises(StudentTimeout):
+        peer.fetch("f")
+
+
+def test_nothing_is_asked_by_a_learners_code_while_a_check_begins(across: Across) -> None:
+    asked = []
+
+    def script(channel: Channel) -> None:
+        channel.send([REQUEST, 1, "ask", 0, ["evaluate"], [], None])
+        refused = channel.receive()
+        request = channel.receive()
+        channel.send([REPLY, request[1], VALUE, refused[2] == RAISED, None, None])
+
+    peer = arrived(across.hostile(script, {"evaluate": lambda: asked.append(1)}))
+    assert peer.fetch("was_refused") is True
+    assert asked == []
 
 
 # --- A hostile process ------------------------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ def parents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parents]:
 
 
 def run(parents: Parents, *cells: str) -> list[NotebookNode]:
-    """The cells after they were run."""
+    """The cells after they were run; those that begin with an assertion are checks."""
     nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    run_notebook(nb, parents.student, parents.grading, 0, lambda cell: False)
+    run_notebook(nb, parents.student, parents.grading, 0, lambda cell: cell.source.startswith("assert"))
     found: list[NotebookNode] = nb.cells
     return found
 
@@ -78,3 +78,36 @@ def test_a_magic_that_reads_all_modules_says_nothing_of_ours(parents: Parents) -
 def test_a_module_of_the_learners_own_is_found(parents: Parents) -> None:
     *_, last = run(parents, "%%writefile own.py\nvalue = 'of the learner'", "import own\nown.value")
     assert last.outputs[0]["data"]["text/plain"] == "'of the learner'"
+
+
+def test_a_check_sees_what_a_name_means_by_then(parents: Parents) -> None:
+    cells = [
+        "def f():\n    return 1\n\ndef change():\n    global f\n    f = lambda: 5",
+        "assert f() == 1",
+        "f = lambda: 2",
+        "assert f() == 2\nassert f() == 2",
+        "g = f",
+        "assert g() == 2",
+        "f = lambda x=3: x",
+        "assert f() == 3",
+        "f = 4",
+        "assert f == 4",
+        "change()",
+        "assert f() == 5",
+        "def f():\n    return 6",
+        "assert change() is None",
+        "assert f() == 5",
+        "def f():\n    return 7\n\nraise ValueError('after all')",
+        "assert f() == 7",
+        "%timeit -n 1 -r 1 pass\nf = len",
+        "assert f([1, 2]) == 2",
+        "def f():\n    return 8",
+        "del f",
+        "assert f() == 8",
+    ]
+    *found, last = run(parents, *cells)
+    errors = [
+        (cell.source, output.evalue) for cell in found for output in cell.outputs if output.output_type == "error"
+    ]
+    assert errors == [(cells[15], "after all")]
+    assert [output.evalue for output in last.outputs] == ["name 'f' is not defined"]

@@ -1,6 +1,7 @@
 """What a child has from its parent, and what it has for itself."""
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +54,26 @@ def test_closing_such_a_file_closes_nothing_else(parent: WarmParent) -> None:
     child.channel.send("close")
     assert child.channel.receive(10) == {"closed": None}
     assert child.end() == "was still running"
+
+
+def test_children_that_live_at_the_same_time(parent: WarmParent) -> None:
+    children = [parent.child() for _ in range(3)]
+    assert len({child.pid for child in children}) == len({child.scratch for child in children}) == 3
+    ended = children.pop(1)
+    assert ended.end() == "was still running"
+    assert not ended.scratch.exists()
+    children += [parent.child(), parent.child()]
+    for child in children:
+        child.channel.send("read")
+        assert child.channel.receive(10)["line"].startswith("line 1 ")
+        child.release()
+
+
+def test_a_parent_that_is_closed_takes_the_child_with_it_that_was_ready(parent: WarmParent) -> None:
+    child = parent.child()
+    child.end()  # whereupon the next one is made
+    time.sleep(0.5)
+    waiting = [entry for entry in parent.folder.iterdir() if entry.is_dir()]
+    assert len(waiting) == 1
+    parent.close()
+    assert not parent.folder.exists()
