@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.answers import calls
 from autograder.execution.boundary import Peer
 from autograder.isolation.channel import Channel
 
@@ -46,7 +47,8 @@ def of_cells(channel: Channel) -> None:
         _told(channel, {"run": {"source": source, "number": number}})
     rehearsed = peer.fetch("rehearsed")
     assert rehearsed.__name__ == "rehearsed"  # which is told with all else that is known of it
-    rehearsed(np.ones((3, 2)), np.ones((4, 2)))
+    for call in calls(rehearsed, [(np.ones((3, 2)), np.ones((4, 2)))] * 6):
+        call()
 
 
 def of_checks(channel: Channel, answers: Mapping[str, Callable[..., Any]]) -> None:
