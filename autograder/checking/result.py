@@ -11,6 +11,9 @@ import numpy as np
 from autograder.checking.values import Array
 from autograder.feedback import html, text
 
+LONGEST = 2_000
+"""Characters of a sentence: names that a learner has chosen may be in it."""
+
 Verdict = Literal[
     "correct", "wrong", "wrong shape", "not attempted", "raised", "not finite", "numerical", "mutates its input"
 ]
@@ -67,6 +70,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _cut(sentence: str) -> str:
+    """A sentence, or the beginning of one that is far too long."""
+    return sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]} ..."
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """The outcome of a check.
@@ -104,6 +112,10 @@ class CheckResult:
     first_wrong: str = ""
     printed: str = ""
     warned: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _cut(self.message))
+        object.__setattr__(self, "observations", tuple(map(_cut, self.observations)))
 
     def to_text(self) -> str:
         """The feedback for a terminal."""

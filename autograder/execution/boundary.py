@@ -3,7 +3,9 @@
 Each side has a ``Peer``. What is asked for is fetched by name: data come as data, and anything else as a stand-in that
 can be called, calculated with and looked into. Every use is a request and a reply; while it is under way the other
 side may send requests as well, so that a function handed to a learner's function is called back, to any reasonable
-depth. There is one conversation, in strict turns.
+depth. There is one conversation, in strict turns. One thing comes unasked: behind each cell the learner's process
+offers the functions that are new, with what a check asks about them first. An offer is read as strictly as a reply, and
+holds until something is done there.
 
 The sides are not alike. The check does not trust the learner's process, and that is all the protection needs: a reply
 is data that is read strictly; whatever breaks the rules, is late or breaks off ends that process's part for good (a
@@ -113,12 +115,12 @@ def _parts(reply: Any) -> tuple[Any, Any, Any, Any]:
     return outcome, content, notes, done
 
 
-def _as_data(came: Came) -> list[Any] | None:
+def _as_data(came: Came, writer: Writer) -> list[Any] | None:
     """The reply with a value that is data; None where there is none, and an exception or something else came."""
     if came.error is not None:
         return None
     try:
-        return [VALUE, Writer(None, no_data).write(came.value), None, _data(came.caught)]
+        return [VALUE, writer.write(came.value), None, _data(came.caught)]
     except Exception:  # it is no data, or too much, or a learner's class fails when it is looked at
         return None
 
@@ -181,7 +183,8 @@ class Peer:
         self._abandoned: set[int] = set()
         self._failure: BoundaryError | None = None
         self._called: Any = None  # the function of ours that was called last
-        self._offered: dict[str, Any] = {}  # functions, as long as nothing can have taken their places
+        self._has_offered = False  # functions of ours, and nothing since
+        self._offered: dict[str, Any] = {}  # theirs, as long as nothing can have taken their places
         self._thread = threading.get_ident()
         self._failing = _Failing(self)
 
@@ -203,15 +206,16 @@ class Peer:
     def offer(self, functions: Mapping[str, Any]) -> None:
         """Send what the other side will most likely fetch, and all that it will ask about it; there is no reply.
 
-        It holds until the next offer, and until anything is done here for the other side.
+        It holds until the next offer, and until anything is done here for the other side: nothing else may put another
+        value in the place of one of these.
 
         Parameters
         ----------
         functions : plain ones (see ``autograder.execution.lending.is_plain``) of the namespace, by name
         """
-        if self._failure is not None or not (functions or self._offered):
+        if self._failure is not None or not (functions or self._has_offered):
             return
-        self._offered = dict.fromkeys(functions)
+        self._has_offered = bool(functions)
         with contextlib.suppress(BoundaryError), self._failing:
             writer = self._writer()
             offered = [[name, *self._function(each, writer)] for name, each in islice(functions.items(), MOST_OFFERED)]
@@ -266,8 +270,6 @@ class Peer:
         self._originals.keep(number, writer.mutables)
         is_sent = is_answered = False
         self._waiting += 1
-        if operation != "fetch" and not self.trusted:
-            self._offered.clear()  # what is done there may put something else in their places
         try:
             notes = self._notes(writer, _numbers() if not self.trusted else None)
             self._copies.secure()
@@ -279,6 +281,8 @@ class Peer:
             return self._outcome(operation, message, may_stop=arguments[:1] == ["__next__"])
         finally:
             self._waiting -= 1
+            if operation != "fetch":
+                self._offered = {}  # what was done there may have put something else in their places
             self._originals.settle(number)
             if is_sent and not is_answered:
                 self._broken_off(number)
@@ -303,9 +307,9 @@ class Peer:
                 message = self._receive(self._left())
                 if message[0] == REPLY and message[1] == number:
                     return message
-            self._hear(message)
+            self._dispatch(message)
 
-    def _hear(self, message: list[Any]) -> None:
+    def _dispatch(self, message: list[Any]) -> None:
         """Whatever comes that is not waited for."""
         if message[0] == REQUEST:
             return self._serve(message)
@@ -322,7 +326,7 @@ class Peer:
             while self._failure is None and select.select([self.channel], [], [], 0)[0]:
                 with self._failing:
                     message = self._receive(self._left())
-                self._hear(message)
+                self._dispatch(message)
         finally:
             self._waiting -= 1
 
@@ -335,6 +339,7 @@ class Peer:
             raise BadMessage("What is offered does not come as agreed.") from None
         if self.trusted or len(named) > MOST_OFFERED or not all(type(name) is str for name in named):
             raise BadMessage("What is offered does not come as agreed.")
+        self._offered = {}  # so that nothing is known of a function any more that has changed since
         reader = self._reader()
         self._offered = {name: self._known(function, reader) for name, function in named.items()}
 
@@ -394,6 +399,7 @@ class Peer:
     def fail(self, failure: BoundaryError) -> BoundaryError:
         """From now on the other side is not talked to."""
         self._failure = failure
+        self._offered = {}
         self.channel.close()
         return failure
 
@@ -413,7 +419,7 @@ class Peer:
         try:
             with self._failing:
                 message = self._receive(PATIENCE)
-            self._hear(message)
+            self._dispatch(message)
         except BoundaryError as failure:
             raise ChannelClosed(str(failure)) from None
         finally:
@@ -468,9 +474,10 @@ class Peer:
     def _all_done(self, thing: Any, calls: list[Any], numbers: Any) -> Callable[[Writer], list[Any]]:
         """Call a function several times. A value is written before the next call can change it."""
         written = []
+        writer = Writer(None, no_data)  # of all of them together no more can be written than of one
         came = self._tried("call", thing, calls[0], {}, numbers)
         for arguments in calls[1:]:
-            plain = _as_data(came)
+            plain = _as_data(came, writer)
             if plain is None:
                 break
             written.append(plain)

@@ -153,6 +153,7 @@ def _ahead(checks: Sequence[str], seed: int) -> Iterator[None]:
     """Work out what checks to come will need, a piece at a time."""
     for source in checks:
         needed(source)
+        yield
         yield from prepared(_CHECKED.findall(source), seed)
 
 

@@ -101,15 +101,43 @@ class _TransformerManager(TransformerManager):
     """What is looked for: ``x = %magic``, ``x = !command``, ``%magic`` and its like at the beginning of a line, and
     ``help?``."""
 
-    WHERE = re.compile(r"\?|=[\s\\]*[%!]|^\s*[%!,;/]", re.MULTILINE)
-    """A cell without this has none of them in it."""
+    WHERE = re.compile(r"\?|=[\s\\]*[%!]|^\s*[%!,;/]")
+    """A cell without this in any line has none of them in it."""
 
     def do_token_transforms(self, lines: list[str]) -> list[str]:
-        """The lines with such syntax turned into Python."""
-        if tuple(self.token_transformers) == self.KNOWN and not self.WHERE.search("".join(lines)):
+        """The lines with such syntax turned into Python.
+
+        Raises
+        ------
+        IndentationError
+            There are no tokens: a line is indented less than the one before, and as no other.
+        """
+        is_known = tuple(self.token_transformers) == self.KNOWN
+        is_ordinary = all(line.endswith("\n") for line in lines)  # IPython warns of lines that end otherwise
+        if is_known and is_ordinary and not any(map(self.WHERE.search, lines)) and _is_well_indented(lines):
             return lines
         transformed: list[str] = super().do_token_transforms(lines)
         return transformed
+
+
+def _is_well_indented(lines: list[str]) -> bool:
+    """Whether all blocks of a cell are seen to end where others began; lines in brackets may look otherwise."""
+    levels, opens = [0], False
+    for line in lines:
+        text = line.strip()
+        if not text:
+            continue
+        level = len(line) - len(line.lstrip(" "))
+        if level > levels[-1]:
+            if not opens:
+                return False
+            levels.append(level)
+        while level < levels[-1]:
+            levels.pop()
+        if level != levels[-1] or line[level].isspace():
+            return False
+        opens = text.endswith(":")
+    return True
 
 
 class _Kernel:
@@ -230,7 +258,7 @@ class ZMQInteractiveShell(InteractiveShell):
         """Nothing: there is no next input."""
 
     def enable_gui(self, gui: Any = None) -> None:
-        if gui not in (None, "inline"):
+        if gui not in (None, "inline", "nbagg", "webagg"):  # these show plots in the notebook
             raise UsageError(f"No windows can be opened while notebooks are graded: {gui}")
 
     def system(self, cmd: str) -> None:

@@ -223,7 +223,7 @@ class Borrowed:
         made = self._class(kind, described)
         stand_in = self._stand_ins.get(number)
         if stand_in is None:
-            if len(self._times) > MOST:
+            if len(self._times) + len(self.released) > MOST:
                 raise BadMessage("Far too many objects came.")
             stand_in = self._stand_ins[number] = made(self.other, number)
         self._times[number] = self._times.get(number, 0) + 1

@@ -8,6 +8,7 @@ by the grading process has an error among its outputs, so that it can never coun
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -17,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,6 @@ def run_notebook(
     files: Path | None = None,
     limits: Limits = Limits(),
     environment: Mapping[str, str] = {},
-    progress: Callable[[int, NotebookNode], None] = lambda index, cell: None,
 ) -> Execution:
     """Run all code cells of a notebook in order, and put their outputs into it.
 
@@ -137,7 +136,6 @@ def run_notebook(
     files : the folder of the assignment, whose files (no notebooks) are copied to where the cells run
     limits : see ``Limits``
     environment : variables that the learner's cells see
-    progress : called with index and cell after each cell
 
     Raises
     ------
@@ -151,7 +149,6 @@ def run_notebook(
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
                 run.cell(nb, index, cell, is_check(cell))
-                run.later.append(partial(progress, index, cell))
         run.catch_up()
         if run.widgets:
             nb.metadata.widgets = {
@@ -190,6 +187,7 @@ class _Run:
         self.limits = limits
         self.deadline = time.monotonic() + limits.notebook
         self.children: dict[str, Child] = {}
+        self.aside: list[Child] = []  # the student process, while another one is tried
         self.good: list[str] = []
         self.took: list[float] = []  # seconds, for each good cell
         self.numbers: list[int] = []  # what a notebook shows beside each good cell
@@ -205,12 +203,7 @@ class _Run:
         self.displays: dict[str, list[NotebookNode]] = {}
         self.widgets: dict[str, Any] = {}
         self.unanswered: Counter[int] = Counter()  # messages, by the process that was told
-        self.later: list[Callable[[], None]] = []  # what can be done while the next cell runs
-
-    def catch_up(self) -> None:
-        """Do what was left for later."""
-        while self.later:
-            self.later.pop(0)()
+        self.unrecorded: list[tuple[NotebookNode, bool, Report]] = []  # cells, whether they are checks, what they did
 
     def cell(self, nb: NotebookNode, index: int, cell: NotebookNode, is_check: bool) -> None:
         """Run one code cell, and write what it did into it."""
@@ -222,6 +215,7 @@ class _Run:
         try:
             report = self.run(str(cell.source), is_check)
         except _Lost as lost:
+            self.catch_up()
             self.faults[index] = str(lost)
             cell.outputs = [error_output(lost.name, str(lost))]
             if is_check:
@@ -229,8 +223,13 @@ class _Run:
             else:
                 self.unbound |= dict.fromkeys(bound(str(cell.source)), str(lost))
         else:
-            self.later.append(partial(self.record, cell, is_check, report))
+            self.unrecorded.append((cell, is_check, report))
         self.seconds[index] = time.monotonic() - began
+
+    def catch_up(self) -> None:
+        """Record what is not recorded yet: there is time for that while the next cell runs."""
+        while self.unrecorded:
+            self.record(*self.unrecorded.pop(0))
 
     def record(self, cell: NotebookNode, is_check: bool, report: Report) -> None:
         """Write what a cell did into it."""
@@ -308,7 +307,7 @@ class _Run:
 
     def apart(self, source: str, is_check: bool, earlier: Sequence[int]) -> Report | None:
         """Run a cell in a student process of its own, where only these cells have run; None if it was lost."""
-        kept = self.children.pop("student", None)
+        self.aside = [self.children.pop("student")] if "student" in self.children else []
         try:
             self.ready(earlier)
             return self.once(source, is_check, min(self.left(), AGAIN))
@@ -316,8 +315,8 @@ class _Run:
             return None
         finally:
             self.drop("student")
-            if kept is not None:
-                self.children["student"] = kept
+            if self.aside:
+                self.children["student"] = self.aside.pop()
                 self.connect()
 
     def look_after_student(self) -> None:
@@ -343,15 +342,18 @@ class _Run:
     def ask(self, role: str, message: dict[str, Any], seconds: float) -> Report:
         """Have a cell run, and read the report; a process that does not give one is dropped.
 
-        So is a student process that the grading process does not talk to any more: it is gone, or was late, or broke
-        the rules.
+        Meanwhile the cells before it are recorded. Dropped is also a student process that the grading process does not
+        talk to any more: it is gone, or was late, or broke the rules.
         """
         child = self.children[role]
         turn = secrets.randbits(32)  # so that a report which was sent before it was asked for shows
+        is_new = self.unanswered[child.pid] > 0
         try:
-            child.channel.send({**message, "turn": turn}, timeout=seconds)
+            child.channel.send({**message, "turn": turn}, timeout=seconds + GRACE if is_new else seconds)
             self.catch_up()
-            self.hear(role)
+            for each in list(self.children):
+                with self.taking_part(each):
+                    self.hear(each)
             self.wait(child, seconds)
             reply = child.channel.receive(GRACE)
             if not isinstance(reply, dict) or reply.pop("turn", None) != turn:
@@ -383,12 +385,10 @@ class _Run:
         while True:
             is_done = bool(select.select([child.channel], [], [], min(POLL, seconds))[0])
             student = self.children.get("student")
-            size, entries = scratch.used(student.scratch) if student is not None else (0, 0)
-            if size > self.limits.files or entries >= scratch.ENTRIES:
-                sentence = (
-                    f"This cell was stopped: it wrote {size / 1e6:.0f} MB in {entries} files and folders, "
-                    f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed, none of them closed."
-                )
+            if self.aside and self.written_too_much(self.aside[0]):
+                self.aside.pop().end()
+            if student is not None and (told := self.written_too_much(student)):
+                sentence = told
                 self.drop("student")
                 until = time.monotonic() + GRACE  # the grading process sees at once that the other one is gone
             if is_done or (sentence and child is student):
@@ -399,6 +399,16 @@ class _Run:
             if child is self.children.get("grading"):
                 child.channel.receive(GRACE)
             raise _Lost("TooManyFiles", sentence)
+
+    def written_too_much(self, child: Child) -> str:
+        """A sentence where a process has written more than it may; empty where it has not."""
+        size, entries = scratch.used(child.scratch)
+        if size <= self.limits.files and entries < scratch.ENTRIES:
+            return ""
+        return (
+            f"This cell was stopped: it wrote {size / 1e6:.0f} MB in {entries} files and folders, "
+            f"and {self.limits.files / 1e6:.0f} MB in {scratch.ENTRIES} are allowed, none of them closed."
+        )
 
     def ready(self, earlier: Sequence[int] | None = None) -> None:
         """Have both processes: those there are, or new ones brought to the same state.
@@ -491,15 +501,17 @@ class _Run:
         for role in new:
             with self.taking_part(role):
                 self.hear(role)
-        address = self.told("grading", {"listen": None})["address"]
-        self.told("student", {"call": address})
-        self.told("grading", {"accept": GRACE})
+        listening = self.told("grading", {"listen": None}, "grading" in new)
+        if listening is not None and self.told("student", {"call": listening["address"]}, "student" in new) is not None:
+            self.told("grading", {"accept": GRACE}, "grading" in new)
 
-    def told(self, role: str, message: dict[str, Any]) -> Any:
-        """Say something to a process, and give its answer."""
-        with self.taking_part(role):
+    def told(self, role: str, message: dict[str, Any], is_new: bool) -> Any:
+        """Say something to a process, and give its answer; None where an old one is given up."""
+        answer = None
+        with self.taking_part(role, is_new):
             self.tell(role, message)
-            return self.hear(role)
+            answer = self.hear(role)
+        return answer
 
     def replay(self, earlier: Sequence[int]) -> None:
         """Run earlier cells in a new student process; one that now takes it down is left out from here on.
@@ -535,7 +547,7 @@ class _Run:
             cell.outputs = [cut, *(output for output in cell.outputs if output.output_type == "error")][:2]
             return
         for output, name in zip(report.outputs, report.display_ids, strict=True):
-            if name:
+            if name and "data" in output:
                 self.displays.setdefault(name, []).append(output)
         for name, data, metadata, size in report.updates:
             for output in self.displays.get(name, []):
@@ -546,8 +558,8 @@ class _Run:
 
     def end(self) -> None:
         """End both processes."""
-        while self.children:
-            self.children.popitem()[1].release()
+        for child in (*self.children.values(), *self.aside):
+            child.release()
 
 
 def _did_not_start(how: str) -> CourseError:
@@ -569,17 +581,28 @@ def _achieved(report: Report | None, is_check: bool) -> float:
 def _as_nbgrader_reads_them(report: Report) -> list[NotebookNode]:
     """A check's outputs, such that the points are those of what it found.
 
-    nbgrader takes text on stderr for a failure, whoever wrote it, and a cell that shows no value for a success.
+    nbgrader takes text on stderr for a failure, whoever wrote it, and for a success a cell that shows no value, or one
+    that is no number: such as the sentence that a value was left out.
     """
     outputs = list(report.outputs)
     if report.results:
         for output in outputs:
             if output.output_type == "stream":
                 output.name = "stdout"
-        is_shown = any(output.output_type in ("execute_result", "error") for output in outputs)
+        values = [output for output in outputs if output.output_type == "execute_result"]
+        is_shown = report.errors or (values and _is_number(values[0]))
         if not is_shown and _achieved(report, is_check=True) < 1:
-            outputs.append(error_output("NoPoints", "What the check found is not shown, so it gives no points."))
+            # The first of these is what counts.
+            outputs.insert(0, error_output("NoPoints", "What the check found is not shown, so it gives no points."))
     return outputs
+
+
+def _is_number(value: NotebookNode) -> bool:
+    """Whether nbgrader reads points in a value; it gives all of them for any other value."""
+    try:
+        return math.isfinite(float(value.data["text/plain"]))
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _why(report: Report | None, lost: _Lost | None) -> str:

@@ -88,7 +88,7 @@ class CellProcess:
         return self.control not in ready
 
     def _serve(self, peer: Peer) -> None:
-        """One request of the other process; one that breaks the rules is not listened to any more.
+        """One request or offer of the other process; one that breaks the rules is not listened to any more.
 
         Nor is one that is in the middle of a request when the supervisor goes on to the next cell: it would keep the
         grading process waiting.

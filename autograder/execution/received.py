@@ -38,7 +38,7 @@ class Report:
     updates : new data and metadata for displays of earlier cells, by that name, with their size in bytes
     widgets : the state of widgets by model id, as nbclient writes it
     results : what was checked, as data, where this is the report of a check
-    size : bytes of the message
+    size : about the bytes that it takes in the notebook's file
     """
 
     execution_count: int | None
@@ -73,14 +73,15 @@ def read_report(message: Any, size: int = 0) -> Report:
             # Something kept the shell from showing the error; without one a check would count as passed.
             error = message["error"] or {"ename": "Error", "evalue": "", "traceback": []}
             outputs.append({**error, "output_type": "error"})
+        read = tuple(_output(output) for output in outputs)
         return Report(
             execution_count=_number(message["execution_count"]),
-            outputs=tuple(_output(output) for output in outputs),
+            outputs=read,
             display_ids=tuple(_display_id(output) for output in outputs),
             updates=tuple(_update(update) for update in updates),
             widgets={_text(name): _object(state) for name, state in widgets.items()},
             results=tuple(message.get("results", ())),
-            size=size,
+            size=size + _spaces([output.get("data") for output in read]) + _spaces(widgets),
         )
     except BadMessage:
         raise
@@ -111,7 +112,16 @@ def _output(output: Mapping[str, Any]) -> NotebookNode:
 def _update(update: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any], int]:
     """What a display is to show from now on."""
     data, metadata = _bundle(update["data"]), _object(update["metadata"])
-    return _display_id(update), data, metadata, len(json.dumps(data)) + len(json.dumps(metadata))
+    return _display_id(update), data, metadata, len(json.dumps(data)) + len(json.dumps(metadata)) + _spaces(data)
+
+
+def _spaces(value: Any, depth: int = 1) -> int:
+    """What JSON is indented by in a notebook, a line for every item: much more than the items, if it is deep."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return sum(depth + _spaces(item, depth + 1) for item in value)
 
 
 def _number(count: Any) -> int | None:

@@ -195,6 +195,7 @@ class Shell:
             self._process = os.getpid()
             self._settle()
         self._descriptors.drop()
+        _drop_figures()
         self.recorder.begin()
         self.comms.begin()
         self.ipython.begin(self.comms.message)
@@ -207,6 +208,8 @@ class Shell:
     def _settle(self) -> None:
         """Make this process's streams those of the cells, once."""
         sys.stdout, sys.stderr = self.recorder.out, self.recorder.err
+        sys.breakpointhook = _go_on
+        self.namespace["_dh"][:] = [os.getcwd()]
         self._descriptors.open()
         self.loop.open()
         asyncio.set_event_loop(self.loop)
@@ -229,6 +232,9 @@ class Shell:
         except Exception:
             transformed, before = source, sys.exc_info()
         waits = ipython.should_run_async(source, transformed_cell=transformed, preprocessing_exc_tuple=before)
+        if not waits and self.recorder.err.kept:
+            # Python has warned of the syntax. A kernel asks twice where a cell does not wait, and shows it twice.
+            ipython.should_run_async(source, transformed_cell=transformed, preprocessing_exc_tuple=before)
         coroutine = self._run_cell(
             source, store_history=store_history, transformed_cell=transformed, preprocessing_exc_tuple=before
         )
@@ -269,6 +275,19 @@ class Shell:
             self.recorder.takers.clear()
             self.recorder.error(name, message, lines)
         return {"ename": name, "evalue": message, "traceback": lines}
+
+
+def _drop_figures() -> None:
+    """Close the figures that a learner's function has drawn for a check: a kernel closes them behind it."""
+    pyplot, backend = sys.modules.get("matplotlib.pyplot"), sys.modules.get("matplotlib_inline.backend_inline")
+    if pyplot is not None and backend is not None and backend.show._draw_called and pyplot.get_fignums():
+        backend.show._draw_called, backend.show._to_draw = False, []
+        if backend.InlineBackend.instance().close_figures:
+            pyplot.close("all")
+
+
+def _go_on(*_: Any, **__: Any) -> None:
+    """What ``breakpoint`` does in a notebook that nobody debugs."""
 
 
 def _input(prompt: object = "") -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
+from symtable import SymbolTable, symtable
 from typing import TypeVar
 
 __all__ = ["bound", "is_suspicious", "read", "relevant"]
@@ -114,7 +115,8 @@ def _is_powerful(node: ast.AST, modules: Set[str]) -> bool:
         case ast.Name(id=name):
             return name in _POWERFUL
         case ast.Attribute(attr=name, ctx=ast.Load()):
-            return name in _POWERFUL or (name.startswith("__") and name != "__init__" and name != "__name__")
+            is_hidden = name.startswith("__") or (name.startswith("_") and _root(node) != "self")
+            return name in _POWERFUL or (is_hidden and name not in ("__init__", "__name__"))
         case ast.Attribute():
             return True
         case ast.Subscript(ctx=ast.Store() | ast.Del()):
@@ -162,7 +164,7 @@ def _without_magic(line: str) -> str:
 
 @_remembered
 def _cell(source: str) -> _Cell:
-    """What a cell binds and reads. What it binds inside functions is their own, and is counted all the same."""
+    """What a cell binds and reads, without what is a function's own where that can be told."""
     found = _Cell()
     tree = _parsed(source) or ast.Module([], [])
     if not tree.body:  # one slip in it, and it is no Python any more; but what it was to define can be seen
@@ -183,4 +185,21 @@ def _cell(source: str) -> _Cell:
                 found.imported |= names_bound
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                 found.changed.add(_root(node))
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):  # magics, or no Python
+        reads, binds = _global_names(symtable(source, "<cell>", "exec"))
+        found.read &= reads
+        found.bound &= binds
     return found
+
+
+def _global_names(table: SymbolTable) -> tuple[set[str], set[str]]:
+    """The names that a scope and those inside it read, and bind, outside all functions."""
+    is_module = table.get_type() == "module"
+    symbols = [symbol for symbol in table.get_symbols() if is_module or symbol.is_global()]
+    reads = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
+    binds = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    for inner in table.get_children():
+        more = _global_names(inner)
+        reads |= more[0]
+        binds |= more[1]
+    return reads, binds

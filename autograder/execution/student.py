@@ -7,8 +7,10 @@ confinement is for. It holds no answers: ``autograder`` is a stand-in here that 
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -46,6 +48,7 @@ def prepare(settings: dict[str, Any]) -> Callable[[Channel], None]:
     withholding.install(settings["withheld"], settings["lesson"])
     shell = Shell()
     imported([*PRELOADED, *settings["preload"]])
+    mimetypes.init()  # reads files of the system's
     shell.warm_plots()
     if "sympy" in sys.modules:
         shell.warm_symbols()
@@ -81,11 +84,22 @@ class _Functions:
         self.known: dict[str, weakref.ref[Any]] = {}
 
     def new(self) -> dict[str, Any]:
-        """Those that have come since this was asked last, and that can be looked at without running any of them."""
-        functions = {name: each for name, each in list(self.namespace.items()) if lending.is_plain(each)}
-        own = {name: each for name, each in functions.items() if each.__globals__ is self.namespace}
+        """Those that have come since this was asked last, and that can be looked at without running any of them.
+
+        None that holds on to values of an outer function: whoever is offered one keeps it alive for a while.
+        """
+        own = {name: each for name, each in list(self.namespace.items()) if self.is_own(name, each)}
         before, self.known = self.known, {name: weakref.ref(each) for name, each in own.items()}
         return {name: each for name, each in own.items() if name not in before or before[name]() is not each}
+
+    def is_own(self, name: Any, value: Any) -> bool:
+        """Whether a value is a function of this kind."""
+        return (
+            type(name) is str
+            and lending.is_plain(value)
+            and value.__globals__ is self.namespace
+            and value.__closure__ is None
+        )
 
 
 def _main(shell: Shell, control: Channel) -> None:
@@ -105,7 +119,8 @@ def _main(shell: Shell, control: Channel) -> None:
         report = vars(shell.run(cell["source"], cell["number"]))
         if process.peer is not None:
             with contextlib.suppress(Exception):  # a check then asks for what it needs
-                process.peer.offer(functions.new())
+                # Another thread may give a name a new meaning at any time.
+                process.peer.offer(functions.new() if threading.active_count() == 1 else {})
         return report
 
     process = CellProcess(

@@ -271,6 +271,8 @@ def _check_table(size: int) -> None:
 def _base(kind: Any) -> type | None:
     """The type that values of a derived class are reduced to; None where they are no data."""
     base = next((each for each in kind.__mro__ if each in _BASES), None)
+    if issubclass(kind, np.ma.MaskedArray):  # numbers without their mask are other numbers
+        return None
     if base is None or not all(_adds_nothing(each) for each in kind.__mro__[: kind.__mro__.index(base)]):
         return None
     return base

@@ -1,8 +1,9 @@
-"""Inside the warm parent: import, prepare, and fork a confined child for every request.
+"""Inside the warm parent: import, prepare, and fork confined children, one ahead of every request.
 
 One child is always forked ahead of time, so that whoever asks need not wait for the fork: not at once, when the one
-before is in use, which would slow it down, but when that one has ended or has been running for a while. The first child
-of all rehearses, so that the others know which memory they will write to (``autograder.isolation.memory``).
+before is in use, which would slow it down, but when that one has ended or has been running for a while. The socket to
+it is handed over at once: whoever uses it says that it is ``taken``, or that one is ``wanted`` before it has come. The
+first child of all rehearses, so that the others know which memory they will write to (``autograder.isolation.memory``).
 
 The parent alone reaps children, and only when told to: until then a dead child's number is nobody else's. When whoever
 started the parent is gone, however it went, the parent kills its children and exits.
@@ -68,12 +69,22 @@ def serve(number: int) -> None:
             channel.send({"ready": True})
             forks.make_ready(channel)
             while True:
-                try:
-                    forks.answer(channel, channel.receive(None if forks.is_ready else LULL))
-                except TimedOut:
-                    forks.make_ready(channel)
+                forks.answer(channel, _request(channel, None if forks.is_ready else LULL))
         finally:
             forks.end()
+
+
+def _request(channel: Channel, timeout: float | None) -> dict[str, Any]:
+    """What is asked for next; nothing, after this time.
+
+    No child is forked while an exception is being handled here: it would be the context of all that a learner's code
+    raises.
+    """
+    try:
+        request: dict[str, Any] = channel.receive(timeout)
+    except TimedOut:
+        return {}
+    return request
 
 
 class Program:
@@ -190,7 +201,7 @@ class _Forks:
         self.is_ready = False
 
     def answer(self, channel: Channel, request: dict[str, Any]) -> None:
-        """One request: the end of a child, or the next one; or that the one which was ready is in use."""
+        """One request: the end of a child, or that one be ready; or that the one which was ready is in use."""
         if "taken" in request:
             self.is_ready = False
             return

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -224,10 +223,10 @@ class WarmParent(Parent):
     def child(self) -> Child:
         """A new child: the one that was forked before, or one that is forked now."""
         self.wait()
-        if self._next is None and not select.select([self._channel], [], [], 0)[0]:
-            self._tell({"wanted": True})
+        if self._next is None:
+            self._tell({"wanted": True})  # which it may be by the time that this is read
         while self._next is None:
-            self._note(self._message(FORK))
+            self._receive(FORK)
         self._tell({"taken": True})
         (said, connection), self._next = self._next, None
         child = Child(said["pid"], Channel(connection), Path(said["scratch"]), (), self)
@@ -259,18 +258,12 @@ class WarmParent(Parent):
 
     def _reply(self, timeout: float) -> dict[str, Any]:
         """What the parent replies."""
-        while self._note(message := self._message(timeout)):
+        while (reply := self._receive(timeout)) is None:
             pass
-        return message
+        return reply
 
-    def _note(self, message: dict[str, Any]) -> bool:
-        """Take note of a child that is ready; whether the message was of one."""
-        if "pid" in message:
-            self._next = message, socket.socket(fileno=self._channel.fds.pop())
-        return "pid" in message
-
-    def _message(self, timeout: float) -> dict[str, Any]:
-        """What the parent says next."""
+    def _receive(self, timeout: float) -> dict[str, Any] | None:
+        """The next message of the parent, if it is a reply; otherwise it says that a child is ready."""
         try:
             reply: dict[str, Any] = self._channel.receive(timeout)
         except (ChannelClosed, TimedOut, BadMessage) as error:
@@ -278,6 +271,9 @@ class WarmParent(Parent):
             raise CourseError(f"The process that starts others for grading has ended{reason}") from error
         if "failed" in reply:
             raise CourseError(reply["failed"])
+        if "pid" in reply:
+            self._next = reply, socket.socket(fileno=self._channel.fds.pop())
+            return None
         return reply
 
     def close(self) -> None:
@@ -285,6 +281,7 @@ class WarmParent(Parent):
         self._finalizer()
         if self._next is not None:
             self._next[1].close()
+            self._next = None
 
 
 def description(

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 
 from autograder.answers import calls, has_no_body
 from autograder.errors import BoundaryError
-from autograder.execution import boundary
+from autograder.execution import boundary, lending
 from autograder.execution.boundary import (
     ModuleName,
     Peer,
@@ -839,6 +840,47 @@ def test_an_offer_holds_until_something_is_done_there(across: Across, monkeypatc
         peer.fetch("g")
 
 
+def test_an_offer_that_is_read_while_something_is_done_there_does_not_hold(across: Across) -> None:
+    namespace: dict[str, Any] = {"f": one}
+
+    def change() -> None:
+        namespace["f"] = two
+
+    namespace["change"] = partial(change)
+
+    def script(channel: Channel) -> None:
+        peer = Peer(channel, namespace, trusted=True)
+        peer.serve_one()
+        peer.offer({"f": one})
+        while True:
+            peer.serve_one()
+
+    peer = across.hostile(script)
+    kept = peer.fetch("change")
+    arrived(peer)
+    kept()
+    assert peer.fetch("f")() == 2
+
+
+def test_an_offer_says_anew_what_is_known_of_a_function(across: Across) -> None:
+    def stub() -> None:
+        """Nothing yet."""
+
+    def script(channel: Channel) -> None:
+        peer = Peer(channel, {}, trusted=True)
+        peer.offer({"f": stub})
+        channel.receive()
+        stub.__code__ = (lambda: print("something")).__code__
+        peer.offer({"g": stub})
+        time.sleep(30)
+
+    peer = arrived(across.hostile(script))
+    peer.serve_one()
+    peer.channel.send("go on")
+    arrived(peer)
+    assert not has_no_body(peer.fetch("g"))
+
+
 def test_an_offer_to_nobody_raises_nothing() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
@@ -923,6 +965,22 @@ def test_no_offer_of_the_right_form_does_harm(offered: Any) -> None:
         assert not peer.is_usable
     else:
         assert peer.is_usable
+    peer.channel.close()
+    other.close()
+
+
+def test_offers_without_end_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lending, "MOST", 1000)
+    ours, theirs = socket.socketpair()
+    peer, other = Peer(Channel(ours), {}, trusted=False), Channel(theirs)
+
+    def flood() -> None:
+        for number in range(2000):
+            other.send([OFFER, 0, [["f", [18, 1, number, 1, ["function", ["__call__"], [0]]], FACTS]]])
+            peer.serve_one()
+
+    with pytest.raises(ChannelClosed, match="Far too many objects"):
+        flood()
     peer.channel.close()
     other.close()
 

@@ -61,6 +61,51 @@ def test_a_cell_is_turned_into_python_as_ipython_does(source: str) -> None:
     assert _transformed(ipython._TransformerManager(), source) == _transformed(TransformerManager(), source)
 
 
+LINES = [
+    "if a:",
+    "def f(x):  # so",
+    "y = 1",
+    "return y",
+    "g(1,",
+    "2)",
+    "if (a and",
+    "b):",
+    '"""',
+    "text",
+    "# a remark",
+    "",
+    "x = [",
+    "]",
+    "else:",
+    "y = 1 + \\",
+    "%time 1",
+    "y = '%s?' % y",
+]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "  ", "    ", "\t", "      "]), st.sampled_from(LINES)).map("".join), max_size=8
+    ).map("\n".join)
+)
+def test_blocks_end_where_they_do_for_ipython(source: str) -> None:
+    assert _transformed(ipython._TransformerManager(), source) == _transformed(TransformerManager(), source)
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r\n"])
+def test_a_line_ends_where_it_does_for_ipython(end: str) -> None:
+    source = f"# so{end}%time 1"
+    assert _transformed(ipython._TransformerManager(), source) == _transformed(TransformerManager(), source)
+
+
+def test_a_slip_of_the_indentation_is_told_as_in_a_kernel() -> None:
+    source = "def f(x):\n    y = x\n  return y"
+    told = _transformed(ipython._TransformerManager(), source)
+    assert told == _transformed(TransformerManager(), source)
+    assert told[0] is IndentationError
+
+
 @pytest.mark.parametrize(
     "source",
     [
