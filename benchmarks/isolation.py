@@ -55,7 +55,7 @@ EXERCISES = (
 """Their worked solutions are the answers; each has its check behind it."""
 
 LESSONS = ("04_sigmoid_network", "05_backpropagation", "07_automatic_differentiation")
-"""Those whose cells take the least time, which isolation costs most; the last of them has no plot."""
+"""Those whose cells take the least time, which isolation costs most; the last of them only draws graphs."""
 
 NOT_CARRIED_OUT = ("_explorer(", "progress()")
 """What is in the cells that a grader only seems to carry out."""

@@ -184,6 +184,7 @@ class Peer:
         self._failure: BoundaryError | None = None
         self._called: Any = None  # the function of ours that was called last
         self._has_offered = False  # functions of ours, and nothing since
+        self.done = 0  # requests after which another value may be in the place of any that was fetched before
         self._offered: dict[str, Any] = {}  # theirs, as long as nothing can have taken their places
         self._thread = threading.get_ident()
         self._failing = _Failing(self)
@@ -282,7 +283,8 @@ class Peer:
         finally:
             self._waiting -= 1
             if operation != "fetch":
-                self._offered = {}  # what was done there may have put something else in their places
+                self.done += 1
+                self._offered = {}
             self._originals.settle(number)
             if is_sent and not is_answered:
                 self._broken_off(number)

@@ -3,7 +3,7 @@
 A name in a check means, in this order: what an earlier check of the notebook defined; what the instructor's own cells
 import or define (a definition is run here when a check first needs it); and else the learner's, which arrives as data,
 or as a stand-in for what stays in the student process. So no learner's code can take the place of ``check``, or of
-numpy.
+numpy. Data are fetched again for a later statement of the check, where the learner's code has done something since.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from symtable import SymbolTable, symtable
+from types import ModuleType
 from typing import Any
 
+import msgpack
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.checking import evaluate, prepared, seeded
 from autograder.errors import BoundaryError
 from autograder.execution import rehearsal
-from autograder.execution.boundary import ModuleName, Peer, StudentGone
+from autograder.execution.boundary import ModuleName, Peer, StandIn, StudentGone
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import CellRun, Shell
 from autograder.execution.stand_in import ANSWERS
+from autograder.execution.values import Writer, no_data
 from autograder.exercises import exercises
 from autograder.isolation.channel import Channel
 
@@ -169,12 +172,68 @@ def _failed(error: BaseException) -> dict[str, Any]:
     return vars(CellRun("error", outputs=[output]))
 
 
+RENEW = "_renew_what_was_borrowed"
+"""The name that the statements which do it have for that."""
+
+
+class _Renewing(ast.NodeTransformer):
+    """Has data fetched again before every statement of a check that reads them, but for the first.
+
+    Parameters
+    ----------
+    names : those of the data
+    note : is told before the check runs which of them that will be
+    """
+
+    def __init__(self, names: Mapping[str, Any], note: Callable[[str], None]) -> None:
+        self.names = names
+        self.note = note
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        """A whole check."""
+        functions = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.Lambda)]
+        called = _loaded(functions)  # by any statement
+        body: list[ast.stmt] = []
+        for statement in node.body:
+            names = [name for name in self.names if name in called or name in _loaded([statement])] if body else []
+            if names:
+                body += (ast.copy_location(each, statement) for each in ast.parse(f"{RENEW}({names!r})").body)
+            for name in names:
+                self.note(name)
+            body.append(statement)
+        node.body = body
+        return node
+
+
+def _loaded(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that are read in parts of a check."""
+    return {
+        each.id
+        for node in nodes
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and type(each.ctx) is ast.Load
+    }
+
+
+def _written(value: Any) -> bytes | None:
+    """What data consist of; None for what is no data."""
+    try:
+        return msgpack.packb(Writer(None, no_data).write(value), unicode_errors="surrogatepass")
+    except Exception:  # whatever keeps it from crossing
+        return None
+
+
 class _Checks:
     """The checks of one notebook."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         self.definitions: Mapping[str, str] = GIVEN
+        self.peer: Peer | None = None
+        self.data: dict[str, Any] = {}  # what was borrowed
+        self.as_it_came: dict[str, tuple[bytes | None, int]] = {}  # what it consisted of, and the requests before it
+        shell.namespace[RENEW] = self.renew
+        shell.ipython.ast_transformers.append(_Renewing(self.data, self.note))
 
     def begin(self, start: dict[str, Any]) -> None:
         """Take over the instructor's definitions and the submission's seed."""
@@ -188,21 +247,25 @@ class _Checks:
         """
         if peer is not None:
             peer.deadline = time.monotonic() + seconds
+        self.peer = peer
         borrowed: dict[str, Any] = {}
         try:
             for name in needed(source):
                 if name not in self.shell.namespace and not self.define(name):
-                    borrowed |= self.borrow(peer, name)
+                    borrowed |= self.borrow(name)
             self.shell.namespace.update(borrowed)
+            self.data |= {name: each for name, each in borrowed.items() if not isinstance(each, ModuleType | StandIn)}
             with seeded(self.seed) as results:
                 run = vars(self.shell.run(source, number))
         except (Exception, BoundaryError) as error:
             # The instructor's definition failed, or the student process while a name was looked up.
             run, results = _failed(error), []
-        for name, value in borrowed.items():
+        for name, value in (borrowed | self.data).items():
             # The next check sees what the learner's cells have made of the name by then.
             if self.shell.namespace.get(name) is value:
                 del self.shell.namespace[name]
+        self.data.clear()
+        self.as_it_came.clear()
         return {**run, "results": [{name: getattr(each, name) for name in RECORDED} for each in results]}
 
     def define(self, name: str) -> bool:
@@ -217,12 +280,32 @@ class _Checks:
         exec(compile(statement, "<instructor>", "exec"), self.shell.namespace)
         return True
 
-    def borrow(self, peer: Peer | None, name: str) -> dict[str, Any]:
+    def note(self, name: str) -> None:
+        """Remember what borrowed data consist of."""
+        if name not in self.as_it_came and self.peer is not None:
+            self.as_it_came[name] = _written(self.data[name]), self.peer.done
+
+    def renew(self, names: Sequence[str]) -> None:
+        """Fetch data again that a learner's code may have changed since; not what the check itself has changed."""
+        for name in names:
+            if name not in self.data or self.peer is None:
+                continue
+            value, (written, done) = self.data[name], self.as_it_came[name]
+            is_borrowed = self.shell.namespace.get(name) is value
+            if self.peer.done > done and is_borrowed and written is not None and _written(value) == written:
+                del self.shell.namespace[name], self.data[name], self.as_it_came[name]
+                renewed = self.borrow(name)
+                self.shell.namespace.update(renewed)
+                self.data |= renewed
+                for each in renewed:
+                    self.note(each)
+
+    def borrow(self, name: str) -> dict[str, Any]:
         """A learner's value by its name; nothing where there is none, so that Python itself complains of the name."""
-        if peer is None:
+        if self.peer is None:
             raise StudentGone("The process that ran the learner's code had ended, or had broken the rules.")
         try:
-            value = peer.fetch(name)
+            value = self.peer.fetch(name)
         except NameError:
             return {}
         if not isinstance(value, ModuleName):

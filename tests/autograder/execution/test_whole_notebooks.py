@@ -254,3 +254,39 @@ def test_a_check_whose_result_is_left_out_gives_no_points() -> None:
         cell = new_code_cell(metadata={"nbgrader": {"grade": True, "solution": False, "points": 2}})
         cell.outputs = _as_nbgrader_reads_them(report)
         assert determine_grade(cell) == (expected, 2)
+
+
+LATER_STATEMENTS = [
+    "import numpy as np\ntotal, log, W, other = 0, [3, 1], np.ones(2), 5",
+    "def add(n):\n    global total\n    total += n",
+    "def sort():\n    log.sort()\n\ndef fill(a):\n    a[:] = 7\n    return a",
+    "def vanish():\n    global other\n    del other",
+    "assert total == 0\nadd(5)\nassert total == 5\nadd(1)\nassert [total for _ in range(2)] == [6, 6]",
+    "assert total == 6",
+    "assert log == [3, 1]\nsort()\nassert log == [1, 3]",
+    "assert W.sum() == 2\nW[0] = 5.0\nadd(1)\nassert W[0] == 5.0, 'what the check itself has changed'",
+    "assert W.sum() == 2 or True\nfill(W)\nassert W.tolist() == [7, 7]",
+    "assert total == 7\ndef read():\n    return total\nbefore = total\nadd(1)\nassert read() == before + 1",
+    "assert other == 5\nvanish()\ntry:\n    other\nexcept NameError:\n    pass\nelse:\n    raise ValueError",
+    "assert total == 8\ntotal = 100\nadd(1)\nassert total in (100, 101), 'what the check itself has bound'",
+]
+
+
+def test_a_later_statement_of_a_check_sees_what_has_become_of_data(parents: Parents, tmp_path: Path) -> None:
+    ours, kernels = compared(parents, tmp_path, *LATER_STATEMENTS)
+    assert kernels == [[]] * len(kernels)
+    assert ours == kernels
+
+
+def test_what_a_check_has_fetched_again_is_gone_with_it(parents: Parents) -> None:
+    cells = run(
+        parents,
+        "x = 1\n\ndef change(value):\n    global x\n    x = value",
+        "assert x == 1\nchange(print)\nassert x is not None",
+        "x = 3",
+        "assert x == 3\nchange(4)\nassert x == 4",
+        "del x",
+        "assert x == 4",
+    )
+    assert shown(cells[:-1]) == [[]] * 5
+    assert [output.evalue for output in cells[-1].outputs] == ["name 'x' is not defined"]
