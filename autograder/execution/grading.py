@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
-from symtable import SymbolTable, symtable
+from symtable import symtable
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +28,7 @@ from autograder.execution import rehearsal
 from autograder.execution.boundary import ModuleName, Peer, StandIn, StudentGone
 from autograder.execution.process import CellProcess, imported
 from autograder.execution.shell import CellRun, Shell
+from autograder.execution.slicing import global_symbols
 from autograder.execution.stand_in import ANSWERS
 from autograder.execution.values import Writer, no_data
 from autograder.exercises import exercises
@@ -92,22 +93,13 @@ def _python(source: str) -> str:
 def needed(source: str) -> tuple[str, ...]:
     """The global names that a cell reads, in order, without Python's own; none where it is no Python."""
     try:
-        names = dict.fromkeys(_read(symtable(source, "<check>", "exec")))
+        symbols = global_symbols(symtable(source, "<check>", "exec"))
+        names = dict.fromkeys(symbol.get_name() for symbol in symbols if symbol.is_referenced())
     except (RecursionError, MemoryError):  # nested so deeply that nothing can run it
         return ()
     except (SyntaxError, ValueError):  # magics, an await outside a function, or indeed no Python
         names = dict.fromkeys(_read_slowly(source))
     return tuple(name for name in names if not hasattr(builtins, name))
-
-
-def _read(table: SymbolTable) -> Iterator[str]:
-    """The names that a scope and those inside it look up outside themselves."""
-    is_module = table.get_type() == "module"
-    for symbol in table.get_symbols():
-        if symbol.is_referenced() and (is_module or symbol.is_global()):
-            yield symbol.get_name()
-    for inner in table.get_children():
-        yield from _read(inner)
 
 
 def _read_slowly(source: str) -> Iterator[str]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
-from symtable import SymbolTable, symtable
+from symtable import Symbol, SymbolTable, symtable
 from typing import TypeVar
 
-__all__ = ["bound", "is_suspicious", "read", "relevant"]
+__all__ = ["bound", "global_symbols", "is_suspicious", "read", "relevant"]
 
 LONGEST = 100_000
 """Characters of a cell that is looked at."""
@@ -186,20 +186,17 @@ def _cell(source: str) -> _Cell:
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                 found.changed.add(_root(node))
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):  # magics, or no Python
-        reads, binds = _global_names(symtable(source, "<cell>", "exec"))
-        found.read &= reads
-        found.bound &= binds
+        symbols = list(global_symbols(symtable(source, "<cell>", "exec")))
+        found.read &= {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
+        found.bound &= {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
     return found
 
 
-def _global_names(table: SymbolTable) -> tuple[set[str], set[str]]:
-    """The names that a scope and those inside it read, and bind, outside all functions."""
+def global_symbols(table: SymbolTable) -> Iterator[Symbol]:
+    """What a scope, and those inside it, use of the names outside all functions."""
     is_module = table.get_type() == "module"
-    symbols = [symbol for symbol in table.get_symbols() if is_module or symbol.is_global()]
-    reads = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
-    binds = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    for symbol in table.get_symbols():
+        if is_module or symbol.is_global():
+            yield symbol
     for inner in table.get_children():
-        more = _global_names(inner)
-        reads |= more[0]
-        binds |= more[1]
-    return reads, binds
+        yield from global_symbols(inner)

@@ -26,6 +26,16 @@ def test_a_name_that_is_imported_again_after_it_was_something_else_counts() -> N
     assert relevant(["import numpy as np", "np = 1", "import numpy as np"], ["np"]) == [0, 1, 2]
 
 
+def test_names_inside_functions_are_their_own() -> None:
+    cell = "def f(x):\n    y = x + z\n    return [w for w in y]\n\ndef g():\n    global v\n    v = f(u)\n\nx = 1"
+    assert read(cell) == {"z", "f", "u"}
+    assert bound(cell) == {"f", "g", "v", "x"}
+    cells = ["x = 0", "def f(x):\n    return x", "def g():\n    return x", "def h():\n    x = 1\n    return x"]
+    assert relevant(cells, ["f"]) == [1]
+    assert relevant(cells, ["g"]) == [0, 2]
+    assert relevant(cells, ["h"]) == [3]
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -57,6 +67,7 @@ def test_what_a_cell_with_a_slip_was_to_define_is_seen(source: str) -> None:
         "%%time\nf(x)",
         "open('data.txt', 'w')",
         "print.__self__",
+        "import collections\nsys = collections._sys",
     ],
 )
 def test_cells_that_may_change_what_others_use(source: str) -> None:
@@ -68,7 +79,7 @@ def test_cells_that_may_change_what_others_use(source: str) -> None:
     [
         "import numpy as np\nfrom autograder import check\nfrom chainrule_lib.widgets import picture\nimport math",
         "def f(x):\n    y = x.copy()\n    y[0] += 1\n    return np.exp(y)",
-        "class Dual:\n    def __init__(self, x):\n        type(self).__name__\n    def __mul__(self, x):\n        pass",
+        "class Dual:\n    def __init__(self, x):\n        type(self).__name__\n    def __mul__(self, x):\n        return self._times(x)",
         "plt.plot(x, y)",
         "not python at all",
     ],
