@@ -79,7 +79,7 @@ def test_cells_that_may_change_what_others_use(source: str) -> None:
     [
         "import numpy as np\nfrom autograder import check\nfrom chainrule_lib.widgets import picture\nimport math",
         "def f(x):\n    y = x.copy()\n    y[0] += 1\n    return np.exp(y)",
-        "class Dual:\n    def __init__(self, x):\n        type(self).__name__\n    def __mul__(self, x):\n        self._f(x)",
+        "class Dual:\n    def __init__(self, x):\n        type(self).__name__\n        self._times(x)",
         "plt.plot(x, y)",
         "not python at all",
     ],
