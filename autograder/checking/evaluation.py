@@ -21,7 +21,7 @@ from autograder.checking.diagnosis import explain, following, gives, is_used
 from autograder.checking.result import CheckResult, Verdict
 from autograder.checking.running import Run, in_turn, run, told
 from autograder.checking.seeding import fresh, seed_for
-from autograder.checking.values import Unusable, is_constant, read_answer
+from autograder.checking.values import Unusable, idle, is_constant, read_answer
 from autograder.errors import CourseError
 from autograder.exercises import find
 from autograder.exercises.formulas import Environment
@@ -191,10 +191,10 @@ def _raised(
     if exercise.kind.shows != "values" or not isinstance(exception, ValueError | IndexError):
         return result
     squares = exercise.cases(blank.seed, count=2, square=True)
+    trials = [Trial.of(exercise, square) for square in squares]
     try:
         given = [
-            _read(Trial.of(exercise, square), run(answer, exercise.arguments(square), exercise.returns).returned)
-            for square in squares
+            _read(trial, run(answer, exercise.arguments(trial.case), exercise.returns).returned) for trial in trials
         ]
     except Unusable:
         return result
@@ -210,7 +210,7 @@ def _raised(
         replace(
             result,
             message=f"{result.message} On square matrices, where any order of a product has a value, it runs.",
-            score=marks.with_follow_through(exercise, found) if follow_through else 0,
+            score=marks.with_follow_through(exercise, found, squares) if follow_through else 0,
         ),
     )
 
@@ -275,10 +275,11 @@ def _judged(
         return _right(exercise, effects, result)
 
     cases = [trial.case for trial in trials]
+    follow_through = follow_through and effects.steady and not is_constant(given)
     if found := explain(exercise, cases, given):
         result = replace(result, verdict=_verdict(compared, effects, close=False))
-        if follow_through and effects.steady and not is_constant(given):
-            result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found)))
+        if follow_through:
+            result = replace(result, score=max(result.score, marks.with_follow_through(exercise, found, cases)))
         if any(name not in exercise.mistakes for name in found[0]):  # a slip's sentence is a general one
             seen = findings.observations(trials, compared, explained=True)
             result = replace(result, observations=result.observations + seen)
@@ -289,8 +290,10 @@ def _judged(
     if verdict == "numerical":
         return replace(result, score=0)
     follows = following(exercise, cases, given)
-    if follow_through and effects.steady and not is_constant(given):
-        result = replace(result, score=max(result.score, marks.for_own_values(exercise, right, follows)))
+    if follow_through:
+        unshown = idle(given, [trial.derived for trial in trials])
+        own = marks.for_own_values(exercise, right, follows, unshown)
+        result = replace(result, score=max(result.score, own))
     return replace(
         result,
         first_wrong=next((name for name, does in follows.items() if not does and is_used(exercise, name, follows)), ""),

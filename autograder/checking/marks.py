@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from autograder.checking.values import idle
 from autograder.exercises.formulas import Formula, needs
 from autograder.exercises.model import Exercise
 
@@ -26,39 +28,56 @@ def for_right_values(exercise: Exercise, right: Iterable[str]) -> float:
     return _points(exercise, _proven(exercise, right))
 
 
-def for_own_values(exercise: Exercise, right: Iterable[str], follows: Mapping[str, bool]) -> float:
+def for_own_values(
+    exercise: Exercise, right: Iterable[str], follows: Mapping[str, bool], unshown: Collection[str]
+) -> float:
     """Points where nothing explains an answer, and marks follow through.
 
-    A value handed in that follows from the learner's own earlier ones earns its step's points, right or not.
+    A value handed in that follows from the learner's own earlier ones earns its step's points, right or not; unless
+    nothing shows in it (``unshown``, see ``autograder.checking.values.idle``). Where the only wrong step is one that
+    earns nothing, the answer is wrong all the same: that costs what the cheapest step does.
     """
-    return _points(exercise, _proven(exercise, right) | {name for name, does in follows.items() if does})
+    steps = _proven(exercise, right) | {name for name, does in follows.items() if does and name not in unshown}
+    scored = [step for step in exercise.steps if step.share]
+    if all(step.name in steps for step in scored):
+        steps -= {min(scored, key=lambda step: step.share).name}
+    return _points(exercise, steps)
 
 
-def with_follow_through(exercise: Exercise, explanations: Sequence[tuple[str, ...]]) -> float:
+def with_follow_through(
+    exercise: Exercise, explanations: Sequence[tuple[str, ...]], cases: Sequence[Mapping[str, Any]]
+) -> float:
     """Points where the mistakes are known: all but the wrong steps' shares, by the explanation that costs least."""
-    return max(_explained(exercise, names) for names in explanations)
+    return max(_explained(exercise, names, cases) for names in explanations)
 
 
-def _explained(exercise: Exercise, names: tuple[str, ...]) -> float:
+def _explained(exercise: Exercise, names: tuple[str, ...], cases: Sequence[Mapping[str, Any]]) -> float:
     """Points of an answer with these mistakes.
 
     A slip may leave earlier steps out, as returning an input does; then nothing has been shown of them. And a slip in a
     step that earns nothing, such as a line that the lesson gives, costs what the cheapest step does: the answer is
-    wrong all the same.
+    wrong all the same. Nothing shows either in what is nothing but zeros with these mistakes.
     """
     share = {step.name: step.share for step in exercise.steps}
     wrong = {exercise.mistake(name).step for name in names}
     if not any(share[name] for name in wrong):
         wrong = {min((name for name in share if share[name]), key=share.__getitem__)}
-    kept = share.keys() - wrong
-    if any(name not in exercise.mistakes for name in names):
-        kept &= _shown(exercise, exercise.formulas(*names))
+    unshown = idle([_steps(exercise, case, *names) for case in cases], [_steps(exercise, case) for case in cases])
+    kept = share.keys() - wrong - unshown
+    if unshown or any(name not in exercise.mistakes for name in names):
+        kept &= _shown(exercise, exercise.formulas(*names), set(exercise.returns) - unshown)
     return _points(exercise, kept)
 
 
-def _shown(exercise: Exercise, formulas: Mapping[str, Formula]) -> set[str]:
-    """The steps that the returned values rest on, with these formulas instead of the right ones."""
-    shown = set(exercise.returns)
+def _steps(exercise: Exercise, case: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The values of the derivation's steps, by name, with these mistakes."""
+    derived = exercise.derive(case, *names)
+    return {step.name: derived[step.name] for step in exercise.steps if step.name in derived}
+
+
+def _shown(exercise: Exercise, formulas: Mapping[str, Formula], returns: set[str]) -> set[str]:
+    """The steps that returned values rest on, with these formulas instead of the right ones."""
+    shown = set(returns)
     for step in reversed(exercise.steps):
         if step.name in shown:
             shown.update(_used(formulas.get(step.name, step.formula)))

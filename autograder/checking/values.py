@@ -22,6 +22,10 @@ class Unusable(Exception):
     """What came back cannot be read as the numbers asked for; the message completes "Your function returned ..."."""
 
 
+NOISE, TINY = 1e-4, 1e-290
+"""Entries that differ by no more than this, for their size or at all, are as good as the same."""
+
+
 def copied(value: Any) -> Any:
     """A deep copy of arrays and lists; anything else (numbers, functions) as it is."""
     if isinstance(value, list | tuple):
@@ -53,6 +57,26 @@ def is_constant(given: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an answer is one and the same number in every entry of every case: then no step of it was ever taken."""
     entries = [array.ravel() for values in given for name, value in values.items() for _, array in leaves(name, value)]
     return len(np.unique(np.concatenate(entries))) <= 1
+
+
+def idle(given: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The values handed in that are one number in every entry of every case, where the right ones are not.
+
+    No step shows in such a value: zeros follow from zeros, and from a slip that leaves nothing but zeros.
+    """
+    return {name for name in given[0] if _is_one_number(name, given) and not _is_one_number(name, right)}
+
+
+def _is_one_number(name: str, values: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a value has the same entries throughout, or as good as the same."""
+    arrays = [array.ravel() for each in values if name in each for _, array in leaves(name, each[name])]
+    entries = np.concatenate(arrays) if arrays else np.empty(0)
+    if entries.dtype.kind not in "biuf":
+        return False
+    if len(np.unique(entries)) <= 1:
+        return True
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.ptp(entries) <= NOISE * np.max(np.abs(entries)) + TINY)
 
 
 def same(first: Any, second: Any) -> bool:
