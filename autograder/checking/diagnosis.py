@@ -164,7 +164,9 @@ def agrees(given: Any, computed: Any) -> bool:
     if isinstance(given, list | tuple):
         return isinstance(computed, list | tuple) and len(given) == len(computed) and all(map(agrees, given, computed))
     try:
-        array: Array = np.asarray(computed, dtype=float)
+        if np.iscomplexobj(computed) and np.any(np.imag(computed)):  # what is given is real
+            return False
+        array: Array = np.asarray(np.real(computed), dtype=float)
     except (TypeError, ValueError):  # arrays of several shapes, where one is asked for
         return False
     fit = fitted(np.asarray(given), array.shape)
