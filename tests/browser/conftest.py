@@ -60,7 +60,7 @@ def address(lessons: Path, home: Path) -> Iterator[str]:
         yield next(line.strip() for line in server.stdout if line.strip().startswith("http"))
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=120)  # it ends its kernels first, which takes its time on a busy machine
 
 
 @pytest.fixture
