@@ -589,8 +589,9 @@ def _as_nbgrader_reads_them(report: Report) -> list[NotebookNode]:
         for output in outputs:
             if output.output_type == "stream":
                 output.name = "stdout"
-        values = [output for output in outputs if output.output_type == "execute_result"]
-        is_shown = report.errors or (values and _is_number(values[0]))
+        counting = (output for output in outputs if output.output_type in ("execute_result", "error"))
+        first = next(counting, None)
+        is_shown = first is not None and (first.output_type == "error" or _is_number(first))
         if not is_shown and _achieved(report, is_check=True) < 1:
             # The first of these is what counts.
             outputs.insert(0, error_output("NoPoints", "What the check found is not shown, so it gives no points."))

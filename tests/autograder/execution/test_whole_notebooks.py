@@ -53,6 +53,13 @@ def shown(cells: list[NotebookNode]) -> list[Any]:
     ]
 
 
+def compared(parents: Parents, tmp_path: Path, *cells: str) -> tuple[list[Any], list[Any]]:
+    """What cells show, and what they show in a kernel."""
+    kernel = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    NotebookClient(kernel, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    return shown(run(parents, *cells)), shown(kernel.cells)
+
+
 def test_settings_that_make_later_cells_fail_stay_in_force(parents: Parents, tmp_path: Path) -> None:
     cells = [
         "import warnings\nimport numpy as np",
@@ -64,15 +71,13 @@ def test_settings_that_make_later_cells_fail_stay_in_force(parents: Parents, tmp
         "warnings.warn('look')",
         "warnings.filters[0][0]",
     ]
-    kernel = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    NotebookClient(kernel, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    expected = shown(kernel.cells)
+    ours, expected = compared(parents, tmp_path, *cells)
     assert [cell[0][2] for cell in expected if cell and cell[0][0] == "error"] == [
         "overflow encountered in exp",
         "divide by zero encountered in divide",
         "look",
     ]
-    assert shown(run(parents, *cells)) == expected
+    assert ours == expected
 
 
 def test_a_magic_that_reads_all_modules_says_nothing_of_ours(parents: Parents) -> None:
@@ -155,21 +160,14 @@ def test_a_grading_process_that_is_lost_before_the_first_check_costs_nothing(
         children.append(make())
         return children[-1]
 
-    def killed(index: int) -> None:
+    def kill() -> None:
         os.kill(children[0].pid, signal.SIGKILL)
 
     monkeypatch.setattr(parents.grading, "child", noted)
     cells = ["import time\n\ndef f():\n    return 1", "time.sleep(1)", "assert f() == 1"]
-    threading.Timer(0.6, killed, [0]).start()
+    threading.Timer(0.6, kill).start()
     assert shown(run(parents, *cells)) == [[]] * 3
     assert len(children) == 2
-
-
-def compared(parents: Parents, tmp_path: Path, *cells: str) -> tuple[list[Any], list[Any]]:
-    """What cells show, and what they show in a kernel."""
-    kernel = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    NotebookClient(kernel, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    return shown(run(parents, *cells)), shown(kernel.cells)
 
 
 def test_nothing_of_the_parents_shows_in_what_is_raised(parents: Parents, tmp_path: Path) -> None:
@@ -244,6 +242,7 @@ def test_a_check_whose_result_is_left_out_gives_no_points() -> None:
         ([left_out], 0.0, 0),
         ([left_out], 0.5, 0),
         ([left_out], 1.0, 2),
+        ([left_out, new_output("error", ename="E", evalue="", traceback=[])], 0.5, 0),
         ([], 0.0, 0),
         ([new_output("execute_result", {"text/plain": "1"})], 0.5, 1),
         ([new_output("execute_result", {"text/plain": "nan"})], 0.5, 0),
