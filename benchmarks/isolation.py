@@ -97,7 +97,7 @@ def notebook(plot: bool, assertions: bool = False) -> NotebookNode:
     return new_notebook(cells=chosen, metadata=lesson.metadata)
 
 
-def lesson(name: str) -> NotebookNode:
+def whole_lesson(name: str) -> NotebookNode:
     """A lesson with its worked solutions, as far as a grader carries it out."""
     found = source_notebook(name, lesson_sources([name], None)[name])
     found.cells = [
@@ -212,7 +212,7 @@ def main() -> None:
     for name in LESSONS:
         with contextlib.closing(Parents(name)) as parents:
             parents.wait()
-            compare_notebooks(parents, shell, f"lesson {name}", lesson(name))
+            compare_notebooks(parents, shell, f"lesson {name}", whole_lesson(name))
 
 
 if __name__ == "__main__":

@@ -38,10 +38,14 @@ def for_own_values(
     earns nothing, the answer is wrong all the same: that costs what the cheapest step does.
     """
     steps = _proven(exercise, right) | {name for name, does in follows.items() if does and name not in unshown}
-    scored = [step for step in exercise.steps if step.share]
-    if all(step.name in steps for step in scored):
-        steps -= {min(scored, key=lambda step: step.share).name}
+    if all(step.name in steps for step in exercise.steps if step.share):
+        steps -= {_cheapest(exercise)}
     return _points(exercise, steps)
+
+
+def _cheapest(exercise: Exercise) -> str:
+    """The step that earns the least of those that earn anything."""
+    return min((step for step in exercise.steps if step.share), key=lambda step: step.share).name
 
 
 def with_follow_through(
@@ -61,7 +65,7 @@ def _explained(exercise: Exercise, names: tuple[str, ...], cases: Sequence[Mappi
     share = {step.name: step.share for step in exercise.steps}
     wrong = {exercise.mistake(name).step for name in names}
     if not any(share[name] for name in wrong):
-        wrong = {min((name for name in share if share[name]), key=share.__getitem__)}
+        wrong = {_cheapest(exercise)}
     unshown = idle([_steps(exercise, case, *names) for case in cases], [_steps(exercise, case) for case in cases])
     kept = share.keys() - wrong - unshown
     if unshown or any(name not in exercise.mistakes for name in names):

@@ -183,12 +183,14 @@ class _Renewing(ast.NodeTransformer):
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """A whole check."""
+        if not self.names:
+            return node
         functions = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.Lambda)]
         called = _loaded(functions)  # by any statement
-        body: list[ast.stmt] = []
-        for statement in node.body:
-            names = [name for name in self.names if name in called or name in _loaded([statement])] if body else []
-            if names:
+        body = node.body[:1]
+        for statement in node.body[1:]:
+            loaded = called | _loaded([statement])
+            if names := [name for name in self.names if name in loaded]:
                 body += (ast.copy_location(each, statement) for each in ast.parse(f"{RENEW}({names!r})").body)
             for name in names:
                 self.note(name)
